@@ -1,0 +1,70 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { CacheAdminController } from './admin/cache-admin.controller.js';
+import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.js';
+import { CallerGuard } from './auth/caller.guard.js';
+import { CacheModule } from './cache/cache.module.js';
+import { CHAT_OPTIONS, type ChatOptions } from './chat/chat-options.js';
+import { ChatsController } from './chat/chats.controller.js';
+import { InboxController } from './chat/inbox.controller.js';
+import { MessagesController } from './chat/messages.controller.js';
+import { ParticipantsController } from './chat/participants.controller.js';
+import type { Environment } from './config/environment.js';
+import { HealthController } from './health/health.controller.js';
+import { HealthService } from './health/health.service.js';
+import { inputError } from './http/input-error.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { Metrics } from './metrics/metrics.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { StorageModule } from './storage/storage.module.js';
+
+/** The one place where the modules meet. */
+@Module({})
+export class AppModule {
+  /** The application as the environment wants it. */
+  static create(environment: Environment): DynamicModule {
+    const storage = StorageModule.forRoot({
+      databaseUrl: environment.DATABASE_URL,
+      dataDir: environment.SCROLLBACK_DATA_DIR,
+      poolMax: environment.DATABASE_POOL_MAX,
+      writeQueueMax: environment.WRITE_QUEUE_MAX,
+    });
+    const cache = CacheModule.forRoot({
+      imports: [storage],
+      mode: environment.CACHE_MODE,
+      maxBytes: environment.CACHE_MAX_BYTES,
+      tailMessages: environment.CACHE_TAIL_MESSAGES,
+      warmDeadlineMs: environment.CACHE_WARM_DEADLINE_MS,
+      pollMs: environment.COHERENCE_POLL_MS,
+    });
+    const auth: AuthOptions = { mode: environment.AUTH_MODE, keys: environment.AUTH_KEYS ?? [] };
+    const chat: ChatOptions = { maxTextBytes: environment.MAX_TEXT_BYTES };
+    return {
+      module: AppModule,
+      imports: [storage, cache, TerminusModule.forRoot({ logger: false })],
+      controllers: [
+        ChatsController,
+        ParticipantsController,
+        MessagesController,
+        InboxController,
+        CacheAdminController,
+        HealthController,
+        MetricsController,
+      ],
+      providers: [
+        { provide: AUTH_OPTIONS, useValue: auth },
+        { provide: CHAT_OPTIONS, useValue: chat },
+        { provide: APP_GUARD, useClass: CallerGuard },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        {
+          provide: APP_PIPE,
+          useValue: new StandardSchemaValidationPipe({ exceptionFactory: (issues) => inputError(issues) }),
+        },
+        HealthService,
+        Metrics,
+      ],
+    };
+  }
+}

@@ -1,0 +1,73 @@
+import { Inject, Module, type DynamicModule, type ModuleMetadata, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import { CACHE_OPTIONS, type CacheOptions } from './cache-options.js';
+import { CacheState } from './cache-state.js';
+import { CacheStats } from './cache-stats.js';
+import { Poller } from './coherence/poller.js';
+import { Persister } from './lifecycle/persister.js';
+import { Warmer } from './lifecycle/warmer.js';
+import { MessageCache } from './message-cache.js';
+import { ChatReader } from './read/chat-reader.js';
+import { InboxReader } from './read/inbox-reader.js';
+import { MessageReader } from './read/message-reader.js';
+import { UnreadReader } from './read/unread-reader.js';
+import { ChangeApplier } from './write/change-applier.js';
+
+/** How to get {@link CacheOptions} at start, and the module that gives the repositories. */
+export interface CacheModuleAsyncOptions {
+  /** Must bring `StorageModule`. */
+  readonly imports?: ModuleMetadata['imports'];
+  readonly inject?: readonly (string | symbol | (new (...args: never[]) => unknown))[];
+  readonly useFactory: (...dependencies: never[]) => CacheOptions | Promise<CacheOptions>;
+}
+
+/**
+ * The cache. At start it takes its first look at the database and begins to warm; at the end it saves which chats were
+ * hot, while the database is still there.
+ *
+ * @remarks Not global: its shutdown must come before storage's, which Nest orders by who imports whom.
+ */
+@Module({})
+export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    @Inject(Poller) private readonly poller: Poller,
+    @Inject(Warmer) private readonly warmer: Warmer,
+    @Inject(Persister) private readonly persister: Persister,
+  ) {}
+
+  /** A cache with options that are known now. */
+  static forRoot(options: CacheOptions & { readonly imports?: ModuleMetadata['imports'] }): DynamicModule {
+    return CacheModule.forRootAsync({ imports: options.imports ?? [], useFactory: () => options });
+  }
+
+  /** A cache with options that other providers give. */
+  static forRootAsync(options: CacheModuleAsyncOptions): DynamicModule {
+    return {
+      module: CacheModule,
+      imports: options.imports ?? [],
+      providers: [
+        { provide: CACHE_OPTIONS, inject: [...(options.inject ?? [])], useFactory: options.useFactory },
+        CacheState,
+        CacheStats,
+        ChangeApplier,
+        ChatReader,
+        MessageReader,
+        UnreadReader,
+        InboxReader,
+        MessageCache,
+        Poller,
+        Warmer,
+        Persister,
+      ],
+      exports: [MessageCache, CacheState, CacheStats, Poller, Warmer, CACHE_OPTIONS],
+    };
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.poller.start();
+    this.warmer.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.persister.save();
+  }
+}

@@ -1,0 +1,40 @@
+import type { CacheResult } from './cache-stats.js';
+
+/**
+ * An answer as JSON, put together from cached bytes: what a reader gets from the cache. It is of one version of its chat
+ * and never changes after it was made, whatever is written later.
+ */
+export class CachedJson<T> {
+  constructor(
+    /** The chat's version; 0 where the answer is not of one chat. */
+    readonly version: number,
+    /** Where the answer came from. */
+    readonly source: CacheResult,
+    private readonly parts: readonly (string | Buffer)[],
+  ) {}
+
+  /** The answer as an object, parsed anew by every call: O(bytes). */
+  get value(): T {
+    return JSON.parse(this.toBuffer().toString()) as T;
+  }
+
+  /** The answer's UTF-8 bytes. One copy; messages are not encoded again. */
+  toBuffer(): Buffer {
+    let length = 0;
+    for (const part of this.parts) length += typeof part === 'string' ? Buffer.byteLength(part) : part.length;
+    const bytes = Buffer.allocUnsafe(length);
+    let at = 0;
+    for (const part of this.parts) at += typeof part === 'string' ? bytes.write(part, at) : part.copy(bytes, at);
+    return bytes;
+  }
+}
+
+/** Puts commas between the elements of a JSON array. */
+export function joinParts(elements: readonly (string | Buffer)[]): (string | Buffer)[] {
+  const parts: (string | Buffer)[] = [];
+  for (const element of elements) {
+    if (parts.length > 0) parts.push(',');
+    parts.push(element);
+  }
+  return parts;
+}

@@ -1,0 +1,238 @@
+import type { LoadedChat } from '../../storage/chat-repository.js';
+import {
+  isCountable,
+  type ChatRecord,
+  type MessageRecord,
+  type ParticipantRecord,
+} from '../../storage/records.js';
+import type { Change } from '../../storage/write/change.js';
+import { BLOCK_SIZE, MessageBlock } from './message-block.js';
+import { Resident } from './resident.js';
+import { chatJson, chatJsonPrefix, messageJson } from './wire-json.js';
+
+/** Heap that an entry costs without participants, blocks and texts: objects, maps, links. */
+export const ENTRY_OVERHEAD_BYTES = 1100;
+
+/** Heap of one participant beside the characters of the user id. */
+export const MEMBER_OVERHEAD_BYTES = 200;
+
+/** A participant as an entry holds it. */
+export interface Member extends ParticipantRecord {
+  /**
+   * The entry's {@link ChatEntry.countable} less the member's unread messages, so that a message raises the unread count of
+   * everybody by one addition. `undefined` until somebody asked.
+   */
+  unreadBase: number | undefined;
+}
+
+/**
+ * One chat as the database had it at {@link version}: the chat's row, its head, its participants and some of its
+ * message blocks. The unit of coherence: all of it is of one version, and the version never goes back.
+ *
+ * A chat that does not exist has an entry too, without {@link chat}.
+ */
+export class ChatEntry extends Resident {
+  readonly chatId: string;
+  chat: ChatRecord | undefined;
+  version: number;
+  lastSeq: number;
+  resetVersion: number;
+  /** When the last message was written, or the chat made: what an inbox is sorted by. */
+  lastActivityMs: number;
+  readonly members = new Map<string, Member>();
+  readonly blocks = new Map<number, MessageBlock>();
+  /** The last message's JSON, there even when its block is not. */
+  lastMessage: Buffer | undefined;
+  /**
+   * Messages that count as unread for others, counted from an arbitrary start: only differences mean something.
+   */
+  countable = 0;
+  #prefix: string;
+  #sortedUserIds: readonly string[] | undefined;
+  #memberBytes = 0;
+
+  /** Makes an entry of what was loaded; of nothing, the entry of a chat that never existed. */
+  constructor(chatId: string, loaded: LoadedChat | undefined) {
+    super();
+    this.chatId = chatId;
+    this.chat = loaded?.chat;
+    this.version = loaded?.head.version ?? 0;
+    this.lastSeq = loaded?.head.lastSeq ?? 0;
+    this.resetVersion = loaded?.head.resetVersion ?? 0;
+    this.#prefix = this.chat === undefined ? '' : chatJsonPrefix(this.chat);
+    this.lastActivityMs = this.chat?.createdAtMs ?? 0;
+    if (loaded === undefined || this.chat === undefined) return;
+    for (const participant of loaded.participants) this.#setMember(participant, undefined);
+    const last = loaded.messages.at(-1);
+    if (last?.seq === this.lastSeq) this.#setLast(last);
+  }
+
+  override get bytes(): number {
+    return (
+      ENTRY_OVERHEAD_BYTES + 2 * this.#prefix.length + this.#memberBytes + (this.lastMessage?.length ?? 0)
+    );
+  }
+
+  /** Cuts loaded messages, which reach to the last one without a gap, into the blocks they fill from their first on. */
+  cutBlocks(messages: readonly MessageRecord[]): MessageBlock[] {
+    if (messages.length === 0) return [];
+    const blocks: MessageBlock[] = [];
+    let next = 0;
+    const first = MessageBlock.indexOf(messages[0]!.seq);
+    for (let index = first; index <= MessageBlock.indexOf(this.lastSeq); index++) {
+      const from = next;
+      while (next < messages.length && messages[next]!.seq <= (index + 1) * BLOCK_SIZE) next++;
+      blocks.push(MessageBlock.of(index, messages.slice(from, next), this.lastSeq));
+    }
+    return blocks;
+  }
+
+  /** The chat's JSON. */
+  get json(): string {
+    return chatJson(this.#prefix, this.lastSeq, this.version, this.members.size);
+  }
+
+  /** User ids of members behind one in the order of their bytes. Sorted once per change of membership. */
+  userIdsAfter(after: string | undefined, limit: number): readonly string[] {
+    this.#sortedUserIds ??= [...this.members.keys()].sort(compareBytes);
+    const sorted = this.#sortedUserIds;
+    let low = 0;
+    if (after !== undefined) {
+      let high = sorted.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (compareBytes(sorted[middle]!, after) <= 0) low = middle + 1;
+        else high = middle;
+      }
+    }
+    return sorted.slice(low, low + limit);
+  }
+
+  /** A member's unread messages, `undefined` when they are not counted yet. O(1). */
+  unreadOf(member: Member): number | undefined {
+    if (member.lastReadSeq >= this.lastSeq) return 0;
+    return member.unreadBase === undefined ? undefined : this.countable - member.unreadBase;
+  }
+
+  /** Keeps a member's unread messages, counted at the entry's version. */
+  setUnread(member: Member, unread: number): void {
+    member.unreadBase = this.countable - unread;
+  }
+
+  /**
+   * Brings the entry one version forward.
+   *
+   * @returns false when the change cannot be applied and the entry has to be loaded again: it is not the next one, or
+   * the chat has come into being.
+   */
+  apply(change: Change): boolean {
+    if (change.version !== this.version + 1 || this.chat === undefined) return false;
+    switch (change.type) {
+      case 'message':
+        this.#applyMessage(change.message, change.cause, change.wasCountable);
+        break;
+      case 'participant':
+        this.#applyParticipant(change.participant, change.unread);
+        break;
+      case 'chat':
+        this.chat = change.chat;
+        this.#prefix = chatJsonPrefix(change.chat);
+        break;
+      case 'removed':
+        this.chat = undefined;
+        this.members.clear();
+        this.#memberBytes = 0;
+        this.#sortedUserIds = undefined;
+        this.lastMessage = undefined;
+        break;
+      case 'created':
+        return false;
+    }
+    this.version = change.version;
+    return true;
+  }
+
+  #applyMessage(message: MessageRecord, cause: string, wasCountable: boolean): void {
+    const block = this.blocks.get(MessageBlock.indexOf(message.seq));
+    if (cause === 'sent') {
+      this.lastSeq = message.seq;
+      if (block === undefined) this.#startBlock(message);
+      else if (block.endSeq === message.seq - 1) block.append(message);
+      if (isCountable(message)) {
+        this.countable++;
+        const sender = this.members.get(message.senderId);
+        if (sender?.unreadBase !== undefined) sender.unreadBase++;
+      }
+    } else {
+      if (block !== undefined && block.endSeq >= message.seq) block.replace(message);
+      if (wasCountable && !isCountable(message)) this.#uncount(message);
+    }
+    if (message.seq === this.lastSeq) this.#setLast(message);
+  }
+
+  /** Begins a block with its first message, if the tail before it is held: what is held stays without a gap. */
+  #startBlock(message: MessageRecord): void {
+    const index = MessageBlock.indexOf(message.seq);
+    if (message.seq !== index * BLOCK_SIZE + 1) return;
+    if (index > 0 && !this.blocks.has(index - 1)) return;
+    this.blocks.set(index, MessageBlock.of(index, [message], message.seq));
+  }
+
+  /** Takes a message out of the unread counts that it was in. O(members whose count is held). */
+  #uncount(message: MessageRecord): void {
+    this.countable--;
+    for (const member of this.members.values()) {
+      const counted = message.seq > member.lastReadSeq && message.senderId !== member.userId;
+      if (member.unreadBase !== undefined && !counted) member.unreadBase--;
+    }
+  }
+
+  #applyParticipant(participant: ParticipantRecord, unread: number | undefined): void {
+    const before = this.members.get(participant.userId);
+    if (participant.leftAtMs !== null) {
+      if (before !== undefined) this.#deleteMember(before);
+      return;
+    }
+    const base = unread === undefined ? before?.unreadBase : this.countable - unread;
+    this.#setMember(participant, base);
+  }
+
+  #setMember(participant: ParticipantRecord, unreadBase: number | undefined): void {
+    if (!this.members.has(participant.userId)) {
+      this.#sortedUserIds = undefined;
+      this.#memberBytes += memberBytes(participant.userId);
+    }
+    this.members.set(participant.userId, {
+      userId: participant.userId,
+      role: participant.role,
+      joinedAtMs: participant.joinedAtMs,
+      leftAtMs: null,
+      lastReadSeq: participant.lastReadSeq,
+      version: participant.version,
+      unreadBase,
+    });
+  }
+
+  #deleteMember(member: Member): void {
+    this.members.delete(member.userId);
+    this.#sortedUserIds = undefined;
+    this.#memberBytes -= memberBytes(member.userId);
+  }
+
+  #setLast(message: MessageRecord): void {
+    const json = messageJson(message);
+    const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(json));
+    bytes.write(json);
+    this.lastMessage = bytes;
+    this.lastActivityMs = message.createdAtMs;
+  }
+}
+
+function memberBytes(userId: string): number {
+  return MEMBER_OVERHEAD_BYTES + 2 * userId.length;
+}
+
+/** Orders texts by the bytes of their UTF-8, as the database does. JavaScript's own order is by UTF-16. */
+function compareBytes(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other));
+}

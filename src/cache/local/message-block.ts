@@ -1,0 +1,166 @@
+import type { MessageRecord } from '../../storage/records.js';
+import { Resident } from './resident.js';
+import { messageJson } from './wire-json.js';
+
+/**
+ * Messages per block. Too few and a page is many slices and every block pays its overhead; too many and an edit copies,
+ * and a read of history loads, more than anybody asked for.
+ */
+export const BLOCK_SIZE = 64;
+
+/** Heap that a block costs beside its buffer: the object, its links, its map slot, the ArrayBuffer's own bookkeeping. */
+export const BLOCK_OVERHEAD_BYTES = 480;
+
+/** Bytes of one entry of the offset table. */
+const SLOT_BYTES = 4;
+
+/**
+ * Messages `index * BLOCK_SIZE + 1` to `(index + 1) * BLOCK_SIZE` of a chat as the JSON that goes to the socket,
+ * comma-separated, in one off-heap buffer:
+ *
+ *     | end of message 1 | end of message 2 | ... (a 32-bit offset for each slot) | {…},{…},{…}   spare |
+ *
+ * Any run of messages is one slice. A seq without a row (somebody deleted it by hand) ends where its predecessor ends,
+ * and a slice over it is still right.
+ *
+ * Published bytes never change: a socket may still hold a slice. Appending writes behind them, into spare room or a
+ * larger copy; replacing makes a new buffer; no buffer is used twice. Buffers are never slices of Node's pool, where one
+ * kept slice would hold its 8 KiB neighbours.
+ */
+export class MessageBlock extends Resident {
+  /** The blocks of the entry that it belongs to; for the store alone. */
+  siblings: Map<number, MessageBlock> | undefined;
+  #buffer: Buffer;
+  #slots: number;
+  /** Slots in use: the block knows every seq up to `firstSeq + #count - 1`. */
+  #count = 0;
+  /** Length of the JSON. */
+  #length = 0;
+
+  private constructor(
+    readonly index: number,
+    slots: number,
+    capacity: number,
+  ) {
+    super();
+    this.#slots = slots;
+    this.#buffer = Buffer.allocUnsafeSlow(slots * SLOT_BYTES + capacity);
+  }
+
+  /**
+   * Makes a block of messages in ascending order of seq.
+   *
+   * @param lastSeq - the chat's newest seq at the version of the messages: a seq up to here without a message is a hole.
+   */
+  static of(index: number, messages: readonly MessageRecord[], lastSeq: number): MessageBlock {
+    const count = Math.max(0, Math.min(lastSeq - index * BLOCK_SIZE, BLOCK_SIZE));
+    const encoded = messages.map(messageJson);
+    const length = encoded.reduce((sum, json) => sum + Buffer.byteLength(json) + 1, 0);
+    const block = new MessageBlock(index, count, length);
+    let next = 0;
+    for (let slot = 0; slot < count; slot++) {
+      const isPresent = messages[next]?.seq === block.firstSeq + slot;
+      block.#push(isPresent ? encoded[next]! : '');
+      if (isPresent) next++;
+    }
+    return block;
+  }
+
+  /** The block of a message. */
+  static indexOf(seq: number): number {
+    return Math.floor((seq - 1) / BLOCK_SIZE);
+  }
+
+  /** Lowest seq that the block may hold. */
+  get firstSeq(): number {
+    return this.index * BLOCK_SIZE + 1;
+  }
+
+  /** Highest seq that the block knows, one less than {@link firstSeq} when it knows none. */
+  get endSeq(): number {
+    return this.firstSeq + this.#count - 1;
+  }
+
+  override get bytes(): number {
+    return BLOCK_OVERHEAD_BYTES + this.#buffer.length;
+  }
+
+  /**
+   * The messages from one seq to another as comma-separated JSON, without copying; empty where there are none.
+   *
+   * @param fromSeq - at least {@link firstSeq}.
+   * @param toSeq - at most {@link endSeq}.
+   */
+  slice(fromSeq: number, toSeq: number): Buffer {
+    const before = this.#end(fromSeq - this.firstSeq - 1);
+    const end = this.#end(toSeq - this.firstSeq);
+    const start = before === 0 ? 0 : before + 1;
+    const data = this.#slots * SLOT_BYTES;
+    return end <= before ? EMPTY : this.#buffer.subarray(data + start, data + end);
+  }
+
+  /** Adds the message that follows {@link endSeq}. */
+  append(message: MessageRecord): void {
+    const json = messageJson(message);
+    this.#reserve(Buffer.byteLength(json) + 1);
+    this.#push(json);
+  }
+
+  /** Puts a message's new state in the place of the old one. */
+  replace(message: MessageRecord): void {
+    const slot = message.seq - this.firstSeq;
+    const json = Buffer.from(messageJson(message));
+    const head = this.slice(this.firstSeq, message.seq - 1);
+    const tail = message.seq < this.endSeq ? this.slice(message.seq + 1, this.endSeq) : EMPTY;
+    const old = this.#ends();
+    const joined = [head, json, tail].filter((part) => part.length > 0);
+    const length = joined.reduce((sum, part) => sum + part.length + 1, -1);
+    this.#slots = this.#count;
+    this.#buffer = Buffer.allocUnsafeSlow(this.#slots * SLOT_BYTES + length);
+    let at = this.#slots * SLOT_BYTES;
+    for (const part of joined) {
+      if (at > this.#slots * SLOT_BYTES) at += this.#buffer.write(',', at);
+      at += part.copy(this.#buffer, at);
+    }
+    const shift = length - this.#length;
+    old.forEach((end, index) => this.#buffer.writeUInt32LE(index < slot ? end : end + shift, index * SLOT_BYTES));
+    this.#length = length;
+  }
+
+  #ends(): number[] {
+    return Array.from({ length: this.#count }, (_unused, slot) => this.#end(slot));
+  }
+
+  /** Where the JSON up to and including a slot ends. */
+  #end(slot: number): number {
+    return slot < 0 ? 0 : this.#buffer.readUInt32LE(slot * SLOT_BYTES);
+  }
+
+  /** Makes room for one more slot and some bytes: twice what is there, so that appending stays O(1) per byte. */
+  #reserve(bytes: number): void {
+    const data = this.#slots * SLOT_BYTES;
+    if (this.#count < this.#slots && data + this.#length + bytes <= this.#buffer.length) return;
+    const slots = Math.min(BLOCK_SIZE, Math.max(4, this.#count * 2));
+    const capacity = Math.max(this.#length + bytes, Math.ceil(this.#length * GROWTH));
+    const grown = Buffer.allocUnsafeSlow(slots * SLOT_BYTES + capacity);
+    this.#buffer.copy(grown, 0, 0, this.#count * SLOT_BYTES);
+    this.#buffer.copy(grown, slots * SLOT_BYTES, data, data + this.#length);
+    this.#slots = slots;
+    this.#buffer = grown;
+  }
+
+  #push(json: string): void {
+    const data = this.#slots * SLOT_BYTES;
+    if (json !== '') {
+      if (this.#length > 0) this.#length += this.#buffer.write(',', data + this.#length);
+      this.#length += this.#buffer.write(json, data + this.#length);
+    }
+    this.#buffer.writeUInt32LE(this.#length, this.#count * SLOT_BYTES);
+    this.#count++;
+  }
+}
+
+/** How much larger a grown buffer is. Less copies more often, more wastes more spare room. */
+const GROWTH = 1.5;
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,169 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { ScrollbackError } from '../../common/scrollback-error.js';
+import { ChatRepository, type LoadedChat } from '../../storage/chat-repository.js';
+import { CacheStats } from '../cache-stats.js';
+import { CacheState } from '../cache-state.js';
+import { ChatEntry } from '../local/chat-entry.js';
+import { BLOCK_SIZE } from '../local/message-block.js';
+import type { Fill } from './fill-board.js';
+
+/** An entry to answer from, and whether it was there already. */
+export interface EntryRead {
+  readonly entry: ChatEntry;
+  readonly isHit: boolean;
+}
+
+/**
+ * How often a read that needs a version the database has not shown yet looks again, and how long it waits in between.
+ * A version that nobody has committed would otherwise hold its reader for ever.
+ */
+const MIN_VERSION_RETRIES = 6;
+const MIN_VERSION_RETRY_MS = 50;
+
+/** Readings of a chat that others change faster than it can be read, before its readers are told to try again. */
+const FILL_ATTEMPTS = 8;
+
+/**
+ * Reads chats through the cache: from memory if they are there, else from the database, once for all who wait.
+ *
+ * The rules of a fill, in order:
+ * 1. It is on the board before its query is sent.
+ * 2. Its query reads everything in one snapshot and so knows its version.
+ * 3. What was announced meanwhile is applied to what was read.
+ * 4. It is installed only if it is then at the highest version heard of, and newer than what is held; else it reads
+ *    again.
+ * Without 1 or 4, an old reading that arrives after a write would stay in the cache for ever.
+ */
+@Injectable()
+export class ChatReader {
+  readonly #pending = new Map<string, Promise<ChatEntry>>();
+
+  constructor(
+    private readonly chats: ChatRepository,
+    private readonly state: CacheState,
+    private readonly stats: CacheStats,
+  ) {}
+
+  /** The entry if it is held and at least at a version; counts as use. No I/O. */
+  peek(chatId: string, minVersion = 0): ChatEntry | undefined {
+    if (this.state.mode === 'off') return undefined;
+    const entry = this.state.store.getChat(chatId);
+    return entry !== undefined && entry.version >= minVersion ? entry : undefined;
+  }
+
+  /**
+   * Reads a chat at a version or later. A chat that does not exist gives an entry without `chat`.
+   *
+   * @param tail - newest messages to load along if it has to be loaded; 0 for the last one alone.
+   * @throws ScrollbackError `version_not_reached` when the database does not have the version, `database_unavailable`.
+   */
+  async read(chatId: string, minVersion = 0, tail = this.state.options.tailMessages): Promise<EntryRead> {
+    const held = this.peek(chatId, minVersion);
+    if (held !== undefined) return { entry: held, isHit: true };
+    for (let attempt = 0; ; attempt++) {
+      const entry = await this.#fill(chatId, tail);
+      if (entry.version >= minVersion) return { entry, isHit: false };
+      if (attempt === MIN_VERSION_RETRIES) {
+        throw new ScrollbackError(
+          'version_not_reached',
+          `The chat is at version ${entry.version}; version ${minVersion} was asked for.`,
+        );
+      }
+      await delay(MIN_VERSION_RETRY_MS);
+    }
+  }
+
+  /**
+   * Reads chats that are not held, with one query for those that nobody is reading yet.
+   *
+   * @param tail - newest messages to load along; 0 for the last one alone.
+   * @param end - where the chats go in the order of eviction.
+   */
+  async loadMany(chatIds: readonly string[], tail: number, end: 'warm' | 'cold' = 'warm'): Promise<ChatEntry[]> {
+    if (chatIds.length === 0) return [];
+    if (this.state.mode === 'off') {
+      const loaded = await this.#load(chatIds, tail);
+      return chatIds.map((chatId) => this.#build(chatId, loaded.get(chatId), tail));
+    }
+    const missing = chatIds.filter((chatId) => !this.#pending.has(chatId));
+    const waits = chatIds.flatMap((chatId) => this.#pending.get(chatId) ?? []);
+    if (missing.length > 0) waits.push(...this.#fillTogether(missing, tail, end));
+    return Promise.all(waits);
+  }
+
+  /** Brings what is held of a chat to a version that the database is known to have. */
+  async refresh(chatId: string, version: number): Promise<void> {
+    const held = this.state.store.getChat(chatId);
+    if (held === undefined || held.version < version) await this.#fill(chatId, this.state.options.tailMessages);
+  }
+
+  /** Reads a chat from the database, or joins who is doing so. */
+  #fill(chatId: string, tail: number): Promise<ChatEntry> {
+    if (this.state.mode === 'off') return this.#loadDetached(chatId, tail);
+    return this.#pending.get(chatId) ?? this.#fillTogether([chatId], tail)[0]!;
+  }
+
+  #fillTogether(chatIds: readonly string[], tail: number, end: 'warm' | 'cold' = 'warm'): Promise<ChatEntry>[] {
+    const fills = new Map(chatIds.map((chatId) => [chatId, this.state.board.open(chatId)]));
+    const loading = this.#load(chatIds, tail);
+    return chatIds.map((chatId) => {
+      const pending = this.#complete({ chatId, tail, end }, fills.get(chatId)!, loading).finally(() => {
+        this.#pending.delete(chatId);
+        this.state.board.close(chatId, fills.get(chatId)!);
+      });
+      this.#pending.set(chatId, pending);
+      return pending;
+    });
+  }
+
+  async #complete(
+    { chatId, tail, end }: { readonly chatId: string; readonly tail: number; readonly end: 'warm' | 'cold' },
+    fill: Fill,
+    loading: Promise<ReadonlyMap<string, LoadedChat>>,
+  ): Promise<ChatEntry> {
+    let loaded = (await loading).get(chatId);
+    for (let attempt = 1; ; attempt++) {
+      const entry = this.#build(chatId, loaded, tail);
+      for (const change of fill.journal) if (change.version > entry.version && !entry.apply(change)) break;
+      const isCurrent = entry.version >= fill.minVersion;
+      if (isCurrent) return this.#install(entry, end);
+      if (attempt === FILL_ATTEMPTS) {
+        throw new ScrollbackError('version_not_reached', 'The chat changes faster than it can be read. Try again.');
+      }
+      loaded = (await this.#load([chatId], tail)).get(chatId);
+    }
+  }
+
+  /** Keeps the newer of what is held and what was read. */
+  #install(entry: ChatEntry, end: 'warm' | 'cold'): ChatEntry {
+    const held = this.state.store.getChat(entry.chatId);
+    if (held !== undefined && held.version >= entry.version) return held;
+    this.state.store.installChat(entry, end);
+    return entry;
+  }
+
+  async #loadDetached(chatId: string, tail: number): Promise<ChatEntry> {
+    return this.#build(chatId, (await this.#load([chatId], tail)).get(chatId), tail);
+  }
+
+  #build(chatId: string, loaded: LoadedChat | undefined, tail: number): ChatEntry {
+    const entry = new ChatEntry(chatId, loaded);
+    if (tail > 0 && loaded !== undefined && entry.chat !== undefined) {
+      for (const block of entry.cutBlocks(loaded.messages)) entry.blocks.set(block.index, block);
+    }
+    return entry;
+  }
+
+  async #load(chatIds: readonly string[], tail: number): Promise<ReadonlyMap<string, LoadedChat>> {
+    const startedMs = performance.now();
+    try {
+      const loaded = await this.chats.loadChats(chatIds, tail, BLOCK_SIZE);
+      this.stats.countLoad('ok', (performance.now() - startedMs) / 1000);
+      return new Map(loaded.map((chat) => [chat.chatId, chat]));
+    } catch (error) {
+      this.stats.countLoad('failed', (performance.now() - startedMs) / 1000);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import { ChatRepository } from '../../storage/chat-repository.js';
+import { CacheState } from '../cache-state.js';
+import type { CacheResult } from '../cache-stats.js';
+import { CachedJson } from '../cached-json.js';
+import type { ChatEntry } from '../local/chat-entry.js';
+import { UserEntry } from '../local/user-entry.js';
+import type { WireInbox } from '../wire-types.js';
+import { ChatReader } from './chat-reader.js';
+import { inboxCursor, type InboxPosition } from './inbox-cursor.js';
+import { UnreadReader } from './unread-reader.js';
+
+/** Times an inbox is put together anew because chats left the cache meanwhile. */
+const INBOX_ATTEMPTS = 5;
+
+/**
+ * Computes inboxes from the user index and the chats' entries at the time of reading. No order is stored: one message
+ * would change the inbox of every member.
+ */
+@Injectable()
+export class InboxReader {
+  readonly #pendingUsers = new Map<string, Promise<UserEntry>>();
+
+  constructor(
+    private readonly repository: ChatRepository,
+    private readonly chats: ChatReader,
+    private readonly unread: UnreadReader,
+    private readonly state: CacheState,
+  ) {}
+
+  /** Reads a part of a user's inbox. O(chats of the user), plus a sort of them. */
+  async read(userId: string, after: InboxPosition | undefined, limit: number): Promise<CachedJson<WireInbox>> {
+    let source: CacheResult = this.state.mode === 'off' ? 'bypass' : 'hit';
+    let user = this.state.mode === 'off' ? undefined : this.state.store.getUser(userId);
+    if (user === undefined) {
+      user = await this.#fillUser(userId);
+      if (source === 'hit') source = 'miss';
+    } else {
+      this.state.store.touchUser(user);
+    }
+    for (let attempt = 0; ; attempt++) {
+      const found = await this.#collect(user);
+      if (!found.isHit && source === 'hit') source = 'miss';
+      const sorted = found.entries.filter((entry) => isBehind(entry, after)).sort(byActivity);
+      const page = sorted.slice(0, limit);
+      const counted = await this.unread.count(page, userId);
+      if (!counted.isHit && source === 'hit') source = 'miss';
+      // Counting may have taken a while: what was read before is put together anew if anything moved.
+      const isFresh = counted.isHit || attempt === INBOX_ATTEMPTS;
+      if (!isFresh && source !== 'bypass') continue;
+      const items = page.map((entry) => itemParts(entry, userId, counted.unread.get(entry.chatId)));
+      const last = page.at(-1);
+      const isEnd = last === undefined || sorted.length <= limit;
+      const next = isEnd ? 'null' : `"${inboxCursor({ activityMs: last.lastActivityMs, chatId: last.chatId })}"`;
+      return new CachedJson(0, source, [
+        '{"items":[',
+        ...items.filter((parts) => parts.length > 0).flatMap((parts, at) => (at === 0 ? parts : [',', ...parts])),
+        `],"nextCursor":${next}}`,
+      ]);
+    }
+  }
+
+  /** The entries of the chats that the user is in by the chats' own word, loading those that are not held. */
+  async #collect(user: UserEntry): Promise<{ entries: ChatEntry[]; isHit: boolean }> {
+    const entries: ChatEntry[] = [];
+    const missing: string[] = [];
+    for (const chatId of user.chatIds) {
+      const entry = this.chats.peek(chatId);
+      if (entry === undefined) missing.push(chatId);
+      else if (entry.members.has(user.userId)) entries.push(entry);
+    }
+    for (const entry of await this.chats.loadMany(missing, 0)) {
+      if (entry.members.has(user.userId)) entries.push(entry);
+    }
+    return { entries, isHit: missing.length === 0 };
+  }
+
+  #fillUser(userId: string): Promise<UserEntry> {
+    const pending = this.#pendingUsers.get(userId);
+    if (pending !== undefined && this.state.mode !== 'off') return pending;
+    const joined = new Set<string>();
+    this.state.userFills.set(userId, joined);
+    const filling = this.repository
+      .loadUserChats(userId)
+      .then((chatIds) => {
+        const user = new UserEntry(userId, [...chatIds, ...joined]);
+        if (this.state.mode !== 'off') this.state.store.installUser(user);
+        return user;
+      })
+      .finally(() => {
+        this.#pendingUsers.delete(userId);
+        if (this.state.userFills.get(userId) === joined) this.state.userFills.delete(userId);
+      });
+    this.#pendingUsers.set(userId, filling);
+    return filling;
+  }
+}
+
+/** One chat of an inbox; nothing if the user has left it meanwhile. */
+function itemParts(entry: ChatEntry, userId: string, unread: number | undefined): (string | Buffer)[] {
+  const member = entry.members.get(userId);
+  if (member === undefined || unread === undefined) return [];
+  const { role, lastReadSeq } = member;
+  return [
+    `{"chat":${entry.json},"role":"${role}","lastReadSeq":${lastReadSeq},"unread":${unread},"lastMessage":`,
+    entry.lastMessage ?? 'null',
+    '}',
+  ];
+}
+
+function isBehind(entry: ChatEntry, after: InboxPosition | undefined): boolean {
+  if (after === undefined) return true;
+  if (entry.lastActivityMs !== after.activityMs) return entry.lastActivityMs < after.activityMs;
+  return entry.chatId > after.chatId;
+}
+
+function byActivity(one: ChatEntry, other: ChatEntry): number {
+  return other.lastActivityMs - one.lastActivityMs || (one.chatId < other.chatId ? -1 : 1);
+}

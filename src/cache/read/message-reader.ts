@@ -1,0 +1,181 @@
+import { Injectable } from '@nestjs/common';
+import { ScrollbackError } from '../../common/scrollback-error.js';
+import { MessageRepository, type LoadedMessages } from '../../storage/message-repository.js';
+import { CacheState } from '../cache-state.js';
+import { CacheStats, type CacheResult } from '../cache-stats.js';
+import type { ChatEntry } from '../local/chat-entry.js';
+import { BLOCK_SIZE, MessageBlock } from '../local/message-block.js';
+import { ChatReader } from './chat-reader.js';
+import { changesBetween, type Fill } from './fill-board.js';
+import type { SeqRange } from './page-range.js';
+
+/** Messages of one chat at one version, as slices of cached bytes. */
+export interface MessageRun {
+  readonly chatId: string;
+  readonly version: number;
+  readonly lastSeq: number;
+  readonly range: SeqRange;
+  readonly source: CacheResult;
+  /** Comma-separated JSON; to be joined by commas. Empty where there is no message. */
+  readonly slices: readonly Buffer[];
+}
+
+/** Times a page is put together anew because its chat was replaced under it, before it is loaded past the cache. */
+const PAGE_ATTEMPTS = 4;
+
+/**
+ * Reads runs of messages through the cache, as slices of blocks. A block that is not held is loaded whole, once for all
+ * who wait for it, and brought to the version of its entry before it is put there.
+ */
+@Injectable()
+export class MessageReader {
+  readonly #pending = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly messages: MessageRepository,
+    private readonly chats: ChatReader,
+    private readonly state: CacheState,
+    private readonly stats: CacheStats,
+  ) {}
+
+  /** The messages of a range if all their blocks are held; counts as use. No I/O, O(blocks). */
+  peek(entry: ChatEntry, range: SeqRange, source: CacheResult): MessageRun | undefined {
+    const slices = sliceBlocks(entry, range);
+    if (slices === undefined) return undefined;
+    if (entry.chargedBytes > 0) {
+      this.state.store.touch(entry, MessageBlock.indexOf(range.fromSeq), MessageBlock.indexOf(range.toSeq));
+    }
+    return { chatId: entry.chatId, version: entry.version, lastSeq: entry.lastSeq, range, source, slices };
+  }
+
+  /**
+   * Reads the messages of a range that depends on the chat.
+   *
+   * @param minVersion - the page is of this version or a later one.
+   * @param rangeOf - finds the range, or `undefined` when the reader may not see the chat.
+   */
+  async read(
+    chatId: string,
+    minVersion: number,
+    rangeOf: (entry: ChatEntry) => SeqRange | undefined,
+  ): Promise<MessageRun | undefined> {
+    let isHit = true;
+    for (let attempt = 0; attempt < PAGE_ATTEMPTS; attempt++) {
+      const chat = await this.chats.read(chatId, minVersion);
+      isHit &&= chat.isHit;
+      const range = rangeOf(chat.entry);
+      if (range === undefined) return undefined;
+      if (this.state.mode === 'off') return this.#readAround(chat.entry, range, 'bypass');
+      const ready = this.peek(chat.entry, range, isHit ? 'hit' : 'miss');
+      if (ready !== undefined) return ready;
+      isHit = false;
+      await this.#fillBlocks(chat.entry, range);
+    }
+    const { entry } = await this.chats.read(chatId, minVersion);
+    const range = rangeOf(entry);
+    return range === undefined ? undefined : this.#readAround(entry, range, 'miss');
+  }
+
+  /** Reads a range past the cache, at the version that the database has. For what is larger than the budget. */
+  async #readAround(entry: ChatEntry, range: SeqRange, source: CacheResult): Promise<MessageRun> {
+    const held = sliceBlocks(entry, range);
+    const { chatId, version, lastSeq } = entry;
+    if (held !== undefined) return { chatId, version, lastSeq, range, source, slices: held };
+    const loaded = await this.#load(chatId, range.fromSeq, range.toSeq);
+    const blocks = new Map<number, MessageBlock>();
+    for (const block of cut(loaded, range.fromSeq, range.toSeq)) blocks.set(block.index, block);
+    const slices = sliceBlocks({ blocks }, range) ?? [];
+    return { chatId, version: loaded.version, lastSeq: loaded.lastSeq, range, source, slices };
+  }
+
+  async #fillBlocks(entry: ChatEntry, range: SeqRange): Promise<void> {
+    const waits: Promise<void>[] = [];
+    let from: number | undefined;
+    const last = MessageBlock.indexOf(range.toSeq);
+    for (let index = MessageBlock.indexOf(range.fromSeq); index <= last + 1; index++) {
+      const pending = this.#pending.get(`${entry.chatId} ${index}`);
+      const isMissing = index <= last && pending === undefined && !entry.blocks.has(index);
+      if (isMissing) {
+        from ??= index;
+        continue;
+      }
+      if (index <= last && pending !== undefined) waits.push(pending);
+      if (from !== undefined) waits.push(this.#fillRun(entry.chatId, from, index - 1));
+      from = undefined;
+    }
+    await Promise.all(waits);
+  }
+
+  /** Loads neighbouring blocks with one query. */
+  #fillRun(chatId: string, fromIndex: number, toIndex: number): Promise<void> {
+    const fill = this.state.board.open(chatId);
+    const keys = Array.from({ length: toIndex - fromIndex + 1 }, (_unused, at) => `${chatId} ${fromIndex + at}`);
+    const pending = this.#loadRun(chatId, fromIndex, toIndex, fill).finally(() => {
+      this.state.board.close(chatId, fill);
+      for (const key of keys) this.#pending.delete(key);
+    });
+    for (const key of keys) this.#pending.set(key, pending);
+    return pending;
+  }
+
+  async #loadRun(chatId: string, fromIndex: number, toIndex: number, fill: Fill): Promise<void> {
+    const loaded = await this.#load(chatId, fromIndex * BLOCK_SIZE + 1, (toIndex + 1) * BLOCK_SIZE);
+    const entry = this.state.store.getChat(chatId);
+    if (entry === undefined) return;
+    if (loaded.version > entry.version) {
+      // The database is ahead of the entry: a commit of ours is about to be announced, or somebody else has written.
+      this.state.board.noteVersion(chatId, loaded.version);
+      await this.chats.refresh(chatId, loaded.version);
+      return;
+    }
+    const missed = changesBetween(fill.journal, loaded.version, entry.version);
+    if (missed === undefined) return;
+    for (const block of cut(loaded, fromIndex * BLOCK_SIZE + 1, (toIndex + 1) * BLOCK_SIZE)) {
+      for (const change of missed) {
+        if (change.type !== 'message' || MessageBlock.indexOf(change.message.seq) !== block.index) continue;
+        if (change.message.seq === block.endSeq + 1) block.append(change.message);
+        else block.replace(change.message);
+      }
+      if (block.endSeq >= block.firstSeq) this.state.store.installBlock(entry, block);
+    }
+  }
+
+  async #load(chatId: string, fromSeq: number, toSeq: number): Promise<LoadedMessages> {
+    const startedMs = performance.now();
+    const loaded = await this.messages.loadMessages(chatId, fromSeq, toSeq);
+    this.stats.countLoad('ok', (performance.now() - startedMs) / 1000);
+    if (loaded === undefined) throw new ScrollbackError('chat_not_found', `There is no chat ${chatId}.`);
+    return loaded;
+  }
+}
+
+/** Cuts loaded messages into blocks. What was loaded starts at the first seq of a block, or inside one: then the block begins with holes. */
+function cut(loaded: LoadedMessages, fromSeq: number, toSeq: number): MessageBlock[] {
+  const blocks: MessageBlock[] = [];
+  let next = 0;
+  const end = Math.min(loaded.lastSeq, toSeq);
+  for (let index = MessageBlock.indexOf(fromSeq); index <= MessageBlock.indexOf(end); index++) {
+    const from = next;
+    while (next < loaded.messages.length && MessageBlock.indexOf(loaded.messages[next]!.seq) === index) next++;
+    blocks.push(MessageBlock.of(index, loaded.messages.slice(from, next), end));
+  }
+  return blocks;
+}
+
+/** The slices of a range, `undefined` when one of its blocks is not there. */
+function sliceBlocks(
+  entry: { readonly blocks: ReadonlyMap<number, MessageBlock> },
+  { fromSeq, toSeq }: SeqRange,
+): Buffer[] | undefined {
+  if (toSeq < fromSeq) return [];
+  const slices: Buffer[] = [];
+  const last = MessageBlock.indexOf(toSeq);
+  for (let index = MessageBlock.indexOf(fromSeq); index <= last; index++) {
+    const block = entry.blocks.get(index);
+    const end = Math.min(toSeq, (index + 1) * BLOCK_SIZE);
+    if (block === undefined || block.endSeq < end) return undefined;
+    const slice = block.slice(Math.max(fromSeq, block.firstSeq), end);
+    if (slice.length > 0) slices.push(slice);
+  }
+  return slices;
+}

@@ -1,0 +1,53 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiHeader, ApiOperation, ApiResponse, type ApiResponseOptions } from '@nestjs/swagger';
+import type { z } from 'zod';
+import { problemSchema } from './wire-schemas.js';
+
+/** What the OpenAPI document says of a route beyond its input. */
+export interface RouteDescription {
+  /** `operationId`, such as `messages.list`. */
+  readonly id: string;
+  readonly summary: string;
+  /** Answers that are no errors: a schema, or `null` for one without a body. */
+  readonly answers: Readonly<Record<number, z.ZodType | null>>;
+  /** Statuses of the problems that the route can answer beside 400, 401 and 503. */
+  readonly problems?: readonly number[];
+  /** Request headers that the route reads. */
+  readonly headers?: readonly ('X-User-Id' | 'Min-Chat-Version' | 'If-None-Match' | 'Idempotency-Key')[];
+}
+
+const HEADER_TEXTS = {
+  'X-User-Id': 'The user that the service acts for.',
+  'Min-Chat-Version': 'Answer with this version of the chat or a later one.',
+  'If-None-Match': 'ETag of an earlier answer; 304 if nothing has changed.',
+  'Idempotency-Key': 'The clientId, if the body has none.',
+} as const;
+
+/** Describes a route for the OpenAPI document. */
+export function Route(route: RouteDescription): MethodDecorator {
+  const problems = [400, 401, ...(route.problems ?? []), 503];
+  return applyDecorators(
+    ApiOperation({ operationId: route.id, summary: route.summary }),
+    ...Object.entries(route.answers).map(([status, schema]) => ApiResponse(answerOf(Number(status), schema))),
+    ...problems.map((status) =>
+      ApiResponse({
+        status,
+        description: 'Problem',
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      }),
+    ),
+    ...(route.headers ?? []).map((name) =>
+      ApiHeader({ name, required: false, description: HEADER_TEXTS[name], schema: { type: 'string' } }),
+    ),
+  );
+}
+
+/** The schema of problems, for the document's components. */
+export const PROBLEM_SCHEMA = problemSchema;
+
+function answerOf(status: number, schema: z.ZodType | null): ApiResponseOptions {
+  const description = status === 304 ? 'Not modified' : status === 204 ? 'Done' : 'OK';
+  return schema === null
+    ? { status, description }
+    : ({ status, description, standardSchema: schema } as unknown as ApiResponseOptions);
+}

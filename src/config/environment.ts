@@ -1,0 +1,136 @@
+import { isIP } from 'node:net';
+import { totalmem } from 'node:os';
+import { z } from 'zod';
+import { CACHE_MODES } from '../cache/cache-options.js';
+import { parseByteSize } from './byte-size.js';
+
+/** Exit code for a configuration that cannot be used: EX_CONFIG of sysexits.h. */
+export const EXIT_BAD_CONFIGURATION = 78;
+
+/** A variable of the environment that cannot be used, and why. Never its value: it may be a secret. */
+export interface BadVariable {
+  readonly name: string;
+  readonly message: string;
+}
+
+/** The environment cannot be used. Names every variable that is wrong, prints none of their values. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+
+  constructor(readonly variables: readonly BadVariable[]) {
+    super(
+      `The configuration cannot be used:\n${variables.map(({ name, message }) => `  ${name}: ${message}`).join('\n')}`,
+    );
+  }
+}
+
+/** Share of the process's memory that the cache takes unless told otherwise. */
+const CACHE_SHARE = 0.25;
+
+const integer = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum, `must be from ${minimum} to ${maximum}`);
+
+const bytes = (minimum: number, maximum: number) =>
+  z.string().transform((text, context) => {
+    const size = parseByteSize(text);
+    if (size !== undefined && size >= minimum && size <= maximum) return size;
+    context.addIssue({ code: 'custom', message: `must be a size from ${minimum} to ${maximum} bytes, such as 256MiB` });
+    return z.NEVER;
+  });
+
+const boolean = z.enum(['true', 'false']).transform((value) => value === 'true');
+
+const AUTH_KEY = /^[\w.-]{1,64}:[0-9a-f]{64}$/i;
+
+/**
+ * Every variable that the process reads. The table in `docs/configuration.md` lists the same; a test compares the two.
+ */
+export const ENVIRONMENT_SCHEMA = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: integer(0, 65535).default(3000),
+  METRICS_PORT: integer(0, 65535).optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a URL that begins with postgres:// or postgresql://')
+    .optional(),
+  DATABASE_POOL_MAX: integer(2, 1000).default(10),
+  SCROLLBACK_DATA_DIR: z.string().min(1).default('.scrollback'),
+  COHERENCE_POLL_MS: integer(10, 60_000).default(1000),
+  CACHE_MODE: z.enum(CACHE_MODES).default('on'),
+  CACHE_MAX_BYTES: bytes(2 ** 20, 2 ** 50).optional(),
+  CACHE_TAIL_MESSAGES: integer(1, 10_000).default(100),
+  CACHE_WARM_DEADLINE_MS: integer(0, 3_600_000).default(30_000),
+  WRITE_QUEUE_MAX: integer(1, 1_000_000).default(10_000),
+  SHUTDOWN_DRAIN_MS: integer(0, 600_000).default(0),
+  SHUTDOWN_TIMEOUT_MS: integer(100, 600_000).default(25_000),
+  AUTH_MODE: z.enum(['none', 'key']).optional(),
+  AUTH_ALLOW_INSECURE: boolean.default(false),
+  AUTH_KEYS: z
+    .string()
+    .transform((text) => text.split(',').map((key) => key.trim()))
+    .refine((keys) => keys.every((key) => AUTH_KEY.test(key)), 'must be name:sha256hex, comma-separated')
+    .optional(),
+  MAX_TEXT_BYTES: bytes(1, 2 ** 20).default(16_384),
+  MAX_BODY_BYTES: bytes(1024, 64 * 2 ** 20).default(65_536),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+});
+
+/** The validated environment. */
+export interface Environment extends z.infer<typeof ENVIRONMENT_SCHEMA> {
+  readonly CACHE_MAX_BYTES: number;
+  readonly AUTH_MODE: 'none' | 'key';
+}
+
+/**
+ * Reads the environment. Everything else in the process takes its settings from the result; an empty variable counts as
+ * absent.
+ *
+ * @throws ConfigurationError naming every variable that is wrong.
+ */
+export function readEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): Environment {
+  const present = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = ENVIRONMENT_SCHEMA.safeParse(present);
+  if (!parsed.success) {
+    throw new ConfigurationError(
+      parsed.error.issues.map((issue) => ({ name: String(issue.path[0]), message: issue.message })),
+    );
+  }
+  const environment = {
+    ...parsed.data,
+    CACHE_MAX_BYTES: parsed.data.CACHE_MAX_BYTES ?? Math.floor(availableMemory() * CACHE_SHARE),
+    AUTH_MODE: parsed.data.AUTH_MODE ?? ('none' as const),
+  };
+  const wrong = checkAccess(environment);
+  if (wrong.length > 0) throw new ConfigurationError(wrong);
+  return environment;
+}
+
+function checkAccess(environment: Environment): BadVariable[] {
+  const { AUTH_MODE, AUTH_KEYS, AUTH_ALLOW_INSECURE, HOST } = environment;
+  if (AUTH_MODE === 'key' && AUTH_KEYS === undefined) {
+    return [{ name: 'AUTH_KEYS', message: 'must be set when AUTH_MODE is key' }];
+  }
+  if (AUTH_MODE === 'none' && !AUTH_ALLOW_INSECURE && !isLoopback(HOST)) {
+    return [
+      {
+        name: 'AUTH_MODE',
+        message: 'none is refused when HOST is a public address; set AUTH_MODE=key, or AUTH_ALLOW_INSECURE=true',
+      },
+    ];
+  }
+  return [];
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Memory that the process may use: the container's limit where there is one, else the machine's. */
+function availableMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 && constrained < totalmem() ? constrained : totalmem();
+}

@@ -1,0 +1,54 @@
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { Poller } from '../cache/coherence/poller.js';
+import { Warmer } from '../cache/lifecycle/warmer.js';
+import { DatabaseProbe } from '../storage/database-probe.js';
+
+/** What health checks ask the parts of an instance. No check waits longer than a second. */
+@Injectable()
+export class HealthService implements BeforeApplicationShutdown {
+  #isDraining = false;
+
+  constructor(
+    private readonly indicators: HealthIndicatorService,
+    private readonly probe: DatabaseProbe,
+    private readonly warmer: Warmer,
+    private readonly poller: Poller,
+  ) {}
+
+  /** Whether the instance is going away. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** From now on the instance is not ready: whoever routes requests is to send them elsewhere. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  beforeApplicationShutdown(): void {
+    this.startDraining();
+  }
+
+  /** Whether the database answers. */
+  async database(): Promise<HealthIndicatorResult> {
+    const indicator = this.indicators.check('database');
+    return (await this.probe.isUp()) ? indicator.up() : indicator.down('the database does not answer');
+  }
+
+  /** Whether the cache may serve: warm, or past the deadline; and not while draining. */
+  cache(): HealthIndicatorResult {
+    const indicator = this.indicators.check('cache');
+    const { state, chats, totalChats, seconds } = this.warmer.status;
+    const details = { state: this.#isDraining ? 'draining' : state, chats, totalChats, seconds };
+    return this.warmer.isReady && !this.#isDraining ? indicator.up(details) : indicator.down(details);
+  }
+
+  /** How long ago the cache was known to be up to date. Says so, and fails nothing: reads go on. */
+  coherence(): HealthIndicatorResult {
+    const { lastConfirmedMs } = this.poller;
+    return this.indicators
+      .check('coherence')
+      .up({ lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs) });
+  }
+}

@@ -1,0 +1,54 @@
+import { NestFactory } from '@nestjs/core';
+import type { DynamicModule, LoggerService } from '@nestjs/common';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Metrics } from '../metrics/metrics.js';
+import { parseJsonBody } from './json-body.js';
+import { serveOpenApi } from './openapi.js';
+import { ProblemFilter } from './problem.filter.js';
+
+/** Longest path parameter after decoding: 128 characters of a user id are up to 512 bytes, percent-encoded three times that. */
+const MAX_PARAM_LENGTH = 1600;
+
+/** How the HTTP side of the application behaves. */
+export interface HttpAppOptions {
+  /** Largest body, in bytes. */
+  readonly maxBodyBytes: number;
+  readonly logger: LoggerService;
+}
+
+/** Builds the Nest application on Fastify: JSON bodies, problems, metrics of requests, the OpenAPI document. */
+export async function createHttpApp(module: DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: options.maxBodyBytes,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      filter.answer(error, request, reply);
+    },
+  });
+  const filter = new ProblemFilter();
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+    bodyParser: false,
+    bufferLogs: false,
+    logger: options.logger,
+    abortOnError: false,
+  });
+  const fastify = adapter.getInstance();
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJsonBody(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  const metrics = app.get(Metrics);
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
+  app.useSecurityHeaders();
+  serveOpenApi(app);
+  return app;
+}

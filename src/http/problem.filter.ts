@@ -1,0 +1,30 @@
+import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { problemOf, retryAfterSeconds } from './problem.js';
+
+/** Answers every error as `application/problem+json`, and logs those that are our fault. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  readonly #logger = new Logger('Http');
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const context = host.switchToHttp();
+    this.answer(error, context.getRequest<FastifyRequest>(), context.getResponse<FastifyReply>());
+  }
+
+  /** The same for errors of requests that reached no handler. */
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const problem = problemOf(error);
+    if (problem.code === 'internal_error') {
+      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#logger.error(`${request.method} ${request.routeOptions.url ?? 'unknown route'} failed: ${stack}`);
+    }
+    const retryAfter = retryAfterSeconds(problem);
+    if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
+    if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="scrollback"');
+    void reply
+      .code(problem.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify(problem));
+  }
+}

@@ -1,0 +1,137 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { CacheState } from '../cache/cache-state.js';
+import { CACHE_FAMILIES, CACHE_RESULTS, CacheStats, LOAD_RESULTS } from '../cache/cache-stats.js';
+import { Poller } from '../cache/coherence/poller.js';
+import { Warmer } from '../cache/lifecycle/warmer.js';
+import { Database } from '../storage/database.js';
+import { GroupCommit } from '../storage/write/group-commit.js';
+
+/** Bounds in seconds. A cache's answers take less than a millisecond, so the bounds begin well below. */
+const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+/**
+ * The Prometheus metrics of one instance. Whatever is counted elsewhere is read when it is scraped, so that a hit pays for
+ * nothing but its own counter; labels come from closed lists.
+ */
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #http: Histogram<'method' | 'route' | 'status'>;
+
+  constructor(
+    @Inject(CacheState) private readonly state: CacheState,
+    @Inject(CacheStats) private readonly stats: CacheStats,
+    @Inject(Poller) private readonly poller: Poller,
+    @Inject(Warmer) private readonly warmer: Warmer,
+    @Inject(Database) private readonly database: Database,
+    @Inject(GroupCommit) private readonly commit: GroupCommit,
+  ) {
+    collectDefaultMetrics({ register: this.registry });
+    this.#http = new Histogram({
+      name: 'scrollback_http_request_duration_seconds',
+      help: 'Time from a request’s arrival to the end of its answer, by method, route and status.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: SECONDS,
+      registers: [this.registry],
+    });
+    this.#exposeCache();
+    this.#exposeStorage();
+  }
+
+  /** Notes an answered request. `route` is the route's pattern, never the URL. */
+  observeRequest(method: string, route: string, status: number, seconds: number): void {
+    this.#http.observe({ method, route, status: String(status) }, seconds);
+  }
+
+  #exposeCache(): void {
+    const { state, stats, warmer, poller } = this;
+    this.#counter('cache_requests_total', 'Reads by what they were of and how they were answered.', ['cache', 'result'], (set) => {
+      for (const cache of CACHE_FAMILIES) {
+        for (const result of CACHE_RESULTS) set({ cache, result }, stats.requests(cache)[result]);
+      }
+    });
+    this.#gauge('cache_bytes', 'Bytes that the cache holds, overhead included.', () => state.store.bytes);
+    this.#gauge('cache_max_bytes', 'Bytes that the cache may hold.', () => state.store.maxBytes);
+    this.#gauge('cache_chats', 'Chats held.', () => state.store.chatCount);
+    this.#gauge('cache_blocks', 'Message blocks held.', () => state.store.blockCount);
+    this.#counter('cache_evictions_total', 'Entries and blocks that left the cache, by cause.', ['cause'], (set) => {
+      for (const [cause, count] of Object.entries(state.store.removals)) set({ cause }, count);
+    });
+    this.#counter('cache_loads_total', 'Loads from the database, by result.', ['result'], (set) => {
+      for (const result of LOAD_RESULTS) set({ result }, stats.loads[result]);
+    });
+    const loads = new Histogram({
+      name: 'scrollback_cache_load_duration_seconds',
+      help: 'Time of one load from the database.',
+      buckets: SECONDS,
+      registers: [this.registry],
+    });
+    stats.observe({ onLoad: (_result, seconds) => loads.observe(seconds) });
+    this.#gauge('cache_warm_chats', 'Chats that warming has loaded.', () => warmer.status.chats);
+    this.#gauge('cache_warm_duration_seconds', 'Time that warming has taken.', () => warmer.status.seconds);
+    this.#gauge(
+      'coherence_last_confirmed_seconds',
+      'Time since the cache was last known to be up to date with the database.',
+      () => (poller.lastConfirmedMs ?? 0) / 1000,
+    );
+  }
+
+  #exposeStorage(): void {
+    const { database, commit } = this;
+    this.#counter('database_queries_total', 'Statements sent to the database, by why.', ['path'], (set) => {
+      for (const [path, count] of Object.entries(database.counts)) set({ path }, count);
+    });
+    this.#gauge('write_queue_length', 'Operations that wait for their commit.', () => commit.status.queueLength);
+    const sizes = new Histogram({
+      name: 'scrollback_write_batch_size',
+      help: 'Operations committed by one transaction.',
+      buckets: BATCH_SIZES,
+      registers: [this.registry],
+    });
+    const durations = new Histogram({
+      name: 'scrollback_write_duration_seconds',
+      help: 'Time of one transaction of the write path.',
+      buckets: SECONDS,
+      registers: [this.registry],
+    });
+    commit.observe({
+      onBatch: (size, seconds) => {
+        sizes.observe(size);
+        durations.observe(seconds);
+      },
+    });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `scrollback_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  /** A counter that is kept elsewhere: at a scrape it is set to what it is there. */
+  #counter<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    read: (set: (labels: Record<Label, string>, value: number) => void) => void,
+  ): void {
+    new Counter({
+      name: `scrollback_${name}`,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        read((labels, value) => this.inc(labels, value));
+      },
+    });
+  }
+}

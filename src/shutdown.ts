@@ -1,0 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import type { Environment } from './config/environment.js';
+import { HealthService } from './health/health.service.js';
+import type { Instance } from './main.js';
+
+/**
+ * Ends the process gracefully on the first SIGTERM or SIGINT, at once on the second.
+ *
+ * Readiness turns 503; after the drain time HTTP closes, what is at work is finished, the cache's heat is saved, the
+ * database is closed last; exit code 0. Past the time limit the process exits with 1.
+ */
+export function closeOnSignal(
+  instance: Instance,
+  limits: Pick<Environment, 'SHUTDOWN_DRAIN_MS' | 'SHUTDOWN_TIMEOUT_MS'>,
+): void {
+  const logger = new Logger('Shutdown');
+  let isClosing = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isClosing) {
+      logger.warn(`${signal} again: exiting at once.`);
+      process.exit(1);
+    }
+    isClosing = true;
+    logger.log(`${signal}: closing.`);
+    setTimeout(() => {
+      logger.error(`Not closed after ${limits.SHUTDOWN_TIMEOUT_MS} ms: exiting.`);
+      process.exit(1);
+    }, limits.SHUTDOWN_TIMEOUT_MS).unref();
+    void close(instance, limits.SHUTDOWN_DRAIN_MS).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error(`Closing failed: ${String(error)}`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+async function close(instance: Instance, drainMs: number): Promise<void> {
+  instance.app.get(HealthService).startDraining();
+  if (drainMs > 0) await delay(drainMs);
+  await instance.close();
+}

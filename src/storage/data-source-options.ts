@@ -1,0 +1,71 @@
+import type { DataSourceOptions } from 'typeorm';
+import { entities } from './entities/entities.js';
+import { migrations } from './migrations/migrations.js';
+
+/** Where PostgreSQL is: a URL, or the parts of the embedded server's private socket. */
+export type DatabaseAddress =
+  | { readonly url: string | undefined }
+  | {
+      readonly host: string;
+      readonly port: number;
+      readonly user: string;
+      readonly password: string;
+      readonly database: string;
+    };
+
+/** Pool and safety limits of one instance's connections. */
+export interface StoragePoolLimits {
+  /**
+   * Connections of the pool. Too low and fills wait behind writes; too high and instances times pool exceed the
+   * server's `max_connections`. Default 10.
+   */
+  readonly poolMax?: number;
+}
+
+/** Connection attempts give up after this long, so that a dead host fails a start instead of hanging it. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Longest statement on the pool. Too low and a first fill of the largest chats fails; too high and a hanging
+ * database holds every connection.
+ */
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+/**
+ * The options that the application, the tests and the TypeORM command line share.
+ *
+ * @remarks `synchronize` is off always: the schema changes by migrations alone. `installExtensions` is off because it
+ * asks for privileges that a hosted database does not give, and nothing here needs an extension.
+ */
+export function storageOptions(address: DatabaseAddress, limits: StoragePoolLimits = {}): DataSourceOptions {
+  const target =
+    'url' in address
+      ? { url: address.url }
+      : {
+          host: address.host,
+          port: address.port,
+          username: address.user,
+          password: address.password,
+          database: address.database,
+        };
+  return {
+    type: 'postgres',
+    ...target,
+    entities,
+    migrations,
+    migrationsTableName: 'schema_migration',
+    synchronize: false,
+    migrationsRun: false,
+    installExtensions: false,
+    applicationName: 'scrollback',
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    poolSize: limits.poolMax ?? 10,
+    logging: false,
+    // `pipeline`: statements that do not need each other's results go to the server together, in one round trip.
+    extra: {
+      pipeline: true,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    },
+  };
+}

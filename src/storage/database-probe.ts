@@ -1,0 +1,74 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Client } from 'pg';
+import { DatabaseServer } from './database-server.js';
+
+/** A probe is answered within this, whatever the database does. */
+const PROBE_TIMEOUT_MS = 1000;
+
+/** How long one answer serves everybody who asks. */
+const PROBE_TTL_MS = 500;
+
+/**
+ * Tells whether the database answers, on a connection of its own: a busy pool must not make the instance look dead.
+ */
+@Injectable()
+export class DatabaseProbe implements OnApplicationShutdown {
+  #client: Client | undefined;
+  #pending: Promise<boolean> | undefined;
+  #answeredAtMs = -Infinity;
+  #isUp = false;
+
+  constructor(private readonly server: DatabaseServer) {}
+
+  /** Resolves to whether the database answers; never rejects, and takes a second at most. */
+  isUp(): Promise<boolean> {
+    if (performance.now() - this.#answeredAtMs < PROBE_TTL_MS) return Promise.resolve(this.#isUp);
+    this.#pending ??= this.#ask().finally(() => {
+      this.#pending = undefined;
+    });
+    return this.#pending;
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#drop();
+  }
+
+  async #ask(): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error('The database did not answer in time.')), PROBE_TIMEOUT_MS);
+    });
+    try {
+      await Promise.race([this.#selectOne(), timeout]);
+      this.#isUp = true;
+    } catch {
+      this.#isUp = false;
+      void this.#drop();
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#answeredAtMs = performance.now();
+    return this.#isUp;
+  }
+
+  async #selectOne(): Promise<void> {
+    if (this.#client === undefined) {
+      const { address } = this.server;
+      const client = new Client({
+        ...('url' in address ? { connectionString: address.url } : address),
+        connectionTimeoutMillis: PROBE_TIMEOUT_MS,
+        application_name: 'scrollback probe',
+      });
+      client.on('error', () => void this.#drop());
+      this.#client = client;
+      await client.connect();
+    }
+    await this.#client.query('SELECT 1');
+  }
+
+  async #drop(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+}

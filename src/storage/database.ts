@@ -1,0 +1,117 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { Pool, PoolClient, QueryResultRow } from 'pg';
+import { DataSource } from 'typeorm';
+
+/** A hand-written statement. The name makes it prepared once per connection, so it must be unique. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Why the database was asked; the `path` label of `scrollback_database_queries_total`. */
+export type QueryPath = 'read' | 'write' | 'coherence';
+
+/** One open transaction. */
+export interface Transaction {
+  /** Runs a statement in the transaction. */
+  query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
+}
+
+/**
+ * A COMMIT whose answer was lost: it may or may not have happened. What was cached of these chats must go.
+ */
+export class CommitOutcomeUnknownError extends Error {
+  override readonly name = 'CommitOutcomeUnknownError';
+}
+
+/**
+ * Runs the hot statements on the connection pool of TypeORM's DataSource.
+ *
+ * @remarks Goes to the pool's `pg` clients directly: TypeORM's `query()` cannot name a statement, so the server would
+ * plan every call anew.
+ */
+@Injectable()
+export class Database {
+  readonly #counts: Record<QueryPath, number> = { read: 0, write: 0, coherence: 0 };
+
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  /** Statements run so far, by path. */
+  get counts(): Readonly<Record<QueryPath, number>> {
+    return this.#counts;
+  }
+
+  /** Runs one statement by itself, in one snapshot. */
+  async query<Row extends QueryResultRow>(
+    path: QueryPath,
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    this.#counts[path]++;
+    const result = await this.#pool.query<Row>({ ...statement, values: [...values] });
+    return result.rows;
+  }
+
+  /**
+   * Runs `work` in a transaction at READ COMMITTED and commits it.
+   *
+   * @throws CommitOutcomeUnknownError when the connection broke between COMMIT and its answer.
+   * @throws what `work` throws; the transaction is then rolled back.
+   */
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    const noteBroken = (error: Error): void => {
+      broken = error;
+    };
+    client.on('error', noteBroken);
+    try {
+      const result = await this.#attempt(client, work);
+      await this.#commit(client);
+      return result;
+    } catch (error) {
+      if (error instanceof CommitOutcomeUnknownError) broken = error;
+      throw error;
+    } finally {
+      client.off('error', noteBroken);
+      client.release(broken);
+    }
+  }
+
+  async #attempt<T>(client: PoolClient, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    await client.query('BEGIN');
+    try {
+      return await work({
+        query: async (statement, values) => {
+          this.#counts.write++;
+          return (await client.query({ ...statement, values: [...values] })).rows;
+        },
+      });
+    } catch (error) {
+      await client.query('ROLLBACK').catch((cause: unknown) => {
+        // The connection is gone, and with it the transaction.
+        client.emit('error', cause instanceof Error ? cause : new Error(String(cause)));
+      });
+      throw error;
+    }
+  }
+
+  async #commit(client: PoolClient): Promise<void> {
+    try {
+      await client.query('COMMIT');
+    } catch (cause) {
+      if (isServerError(cause)) throw cause;
+      throw new CommitOutcomeUnknownError('The connection broke while committing.', { cause });
+    }
+  }
+
+  get #pool(): Pool {
+    return (this.dataSource.driver as unknown as { readonly master: Pool }).master;
+  }
+}
+
+/** A server's own error carries a severity: the transaction is then known to be rolled back. FATAL is a broken line. */
+function isServerError(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
+}

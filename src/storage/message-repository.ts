@@ -1,0 +1,175 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
+import { unavailableOnConnectionLoss } from './database-unavailable.js';
+import { Database } from './database.js';
+import { MessageEditEntity } from './entities/message-edit.entity.js';
+import type { MessageKind } from './entities/message.entity.js';
+import type { MessageRecord, ParticipantRecord } from './records.js';
+import { LOAD_CHANGES } from './statements/load-changes.js';
+import { LOAD_MESSAGES } from './statements/load-messages.js';
+import {
+  readMessages,
+  readParticipant,
+  type MessageArray,
+  type ParticipantArray,
+  type ReactionArray,
+} from './statements/read-rows.js';
+import type { Actor, OperationResult } from './write/chat-operation.js';
+import { GroupCommit } from './write/group-commit.js';
+
+/** A message to be sent. */
+export interface NewMessage {
+  readonly chatId: string;
+  readonly senderId: string;
+  readonly text: string;
+  /** Makes the send repeatable: the same id of the same sender in the same chat gives the first message again. */
+  readonly clientId?: string | undefined;
+  readonly kind?: MessageKind | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** Seq of the message that this one answers. */
+  readonly replyTo?: number | undefined;
+  readonly createdAt?: Date | undefined;
+}
+
+/** Messages of one range as one snapshot has them, at `version`. */
+export interface LoadedMessages {
+  readonly version: number;
+  readonly lastSeq: number;
+  readonly messages: readonly MessageRecord[];
+}
+
+/** What changed in a chat after a version, as it is at `version`. */
+export interface LoadedChanges {
+  /** The chat's present version. */
+  readonly version: number;
+  /** Version up to which this page tells everything. */
+  readonly throughVersion: number;
+  /** Changes since an older version than this cannot be told. */
+  readonly resetVersion: number;
+  readonly messages: readonly MessageRecord[];
+  /** Participants whose row changed, present or gone. */
+  readonly participants: readonly ParticipantRecord[];
+}
+
+/** The actor of calls that name none: the host application itself. */
+const SERVICE: Actor = { type: 'service' };
+
+/** Writes messages, and loads them for the cache. */
+@Injectable()
+export class MessageRepository {
+  constructor(
+    private readonly database: Database,
+    private readonly commit: GroupCommit,
+    @InjectRepository(MessageEditEntity) private readonly edits: Repository<MessageEditEntity>,
+  ) {}
+
+  /**
+   * Sends a message. Resolves when it is committed and the cache has it.
+   *
+   * @throws ScrollbackError `chat_not_found`, `client_id_conflict`, `reply_target_missing`, or a 503 code.
+   */
+  createMessage(message: NewMessage, actor: Actor = SERVICE): Promise<OperationResult> {
+    return this.commit.submit({
+      type: 'send',
+      chatId: message.chatId,
+      actor,
+      senderId: message.senderId,
+      text: message.text,
+      kind: message.kind ?? 'user',
+      clientId: message.clientId ?? null,
+      metadataJson: metadataJson(message.metadata) ?? null,
+      replyTo: message.replyTo ?? null,
+      createdAtMs: message.createdAt?.getTime() ?? null,
+    });
+  }
+
+  /** Replaces a message's text or metadata, keeping what it replaces. Equal content changes nothing. */
+  editMessage(
+    chatId: string,
+    seq: number,
+    edit: { readonly text?: string | undefined; readonly metadata?: Readonly<Record<string, unknown>> | undefined },
+    actor: Actor = SERVICE,
+  ): Promise<OperationResult> {
+    return this.commit.submit({
+      type: 'edit',
+      chatId,
+      actor,
+      seq,
+      text: edit.text,
+      metadataJson: metadataJson(edit.metadata),
+    });
+  }
+
+  /** Turns a message into a tombstone: its text, metadata, reactions and edit history go. Idempotent. */
+  deleteMessage(chatId: string, seq: number, actor: Actor = SERVICE): Promise<OperationResult> {
+    return this.commit.submit({ type: 'delete', chatId, actor, seq });
+  }
+
+  /** Puts a user's emoji on a message, or takes it off. Idempotent. */
+  react(
+    chatId: string,
+    seq: number,
+    reaction: { readonly userId: string; readonly emoji: string; readonly present: boolean },
+    actor: Actor = SERVICE,
+  ): Promise<OperationResult> {
+    return this.commit.submit({ type: 'react', chatId, actor, seq, ...reaction });
+  }
+
+  /** Tells what edits of a message replaced, oldest first. */
+  findEdits(chatId: string, seq: number): Promise<MessageEditEntity[]> {
+    return this.edits.find({ where: { chatId, seq: String(seq) }, order: { version: 'ASC' } });
+  }
+
+  /** Loads the messages from one seq to another, both included; `undefined` when the chat never existed. */
+  async loadMessages(chatId: string, fromSeq: number, toSeq: number): Promise<LoadedMessages | undefined> {
+    const [row] = await unavailableOnConnectionLoss(
+      this.database.query<{
+        version: string;
+        last_seq: string;
+        messages: MessageArray[] | null;
+        reactions: ReactionArray[] | null;
+      }>('read', LOAD_MESSAGES, [chatId, fromSeq, toSeq]),
+    );
+    if (row === undefined) return undefined;
+    return {
+      version: Number(row.version),
+      lastSeq: Number(row.last_seq),
+      messages: readMessages(row.messages, row.reactions),
+    };
+  }
+
+  /**
+   * Loads what changed after a version, oldest change first; `undefined` when there is no such chat.
+   *
+   * @param limit - changed rows at most; rows that share a version are not parted.
+   */
+  async loadChanges(chatId: string, since: number, limit: number): Promise<LoadedChanges | undefined> {
+    const [row] = await unavailableOnConnectionLoss(
+      this.database.query<{
+        version: string;
+        reset_version: string;
+        rows: number;
+        last_version: string | null;
+        messages: MessageArray[] | null;
+        reactions: ReactionArray[] | null;
+        participants: ParticipantArray[] | null;
+      }>('read', LOAD_CHANGES, [chatId, since, limit]),
+    );
+    if (row === undefined) return undefined;
+    const version = Number(row.version);
+    return {
+      version,
+      throughVersion: row.rows < limit ? version : Number(row.last_version),
+      resetVersion: Number(row.reset_version),
+      messages: readMessages(row.messages, row.reactions),
+      participants: (row.participants ?? []).map(readParticipant),
+    };
+  }
+}
+
+/** `undefined` keeps, `null` is none: an empty object is stored as none, so that it costs no byte. */
+function metadataJson(metadata: Readonly<Record<string, unknown>> | undefined): string | null | undefined {
+  if (metadata === undefined) return undefined;
+  return Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata);
+}

@@ -1,0 +1,4 @@
+import { CreateTables1763900000000 } from './1763900000000-create-tables.js';
+
+/** Every migration, oldest first. Named here one by one: file globs do not survive ESM and bundling. */
+export const migrations = [CreateTables1763900000000];

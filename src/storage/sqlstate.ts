@@ -1,0 +1,38 @@
+/**
+ * SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock, and a server that is going
+ * down or coming up. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const TRANSIENT = new Set(['40001', '40P01', '57P01', '57P02', '57P03', '53300']);
+
+/** Class 08, connection exception, and what Node says when a socket breaks. */
+const CONNECTION_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+]);
+
+/** The SQLSTATE or Node error code of an error, `undefined` for others. */
+export function errorCodeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Whether the database could not be reached, or threw the connection out. */
+export function isConnectionError(error: unknown): boolean {
+  const code = errorCodeOf(error);
+  if (code === undefined) {
+    // pg has no code for these: the pool waited too long, or the socket closed under a query.
+    return error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+  }
+  return CONNECTION_ERRORS.has(code) || code.startsWith('08') || code.startsWith('57P');
+}
+
+/** Whether nothing was written and the same transaction may be tried again. */
+export function isTransient(error: unknown): boolean {
+  const code = errorCodeOf(error);
+  return (code !== undefined && TRANSIENT.has(code)) || isConnectionError(error);
+}

@@ -1,0 +1,21 @@
+import type { Statement } from '../database.js';
+
+/**
+ * Locks the heads of chats, in the order of their ids so that two batches cannot wait for each other, and tells the
+ * database's time.
+ *
+ * Parameter: `$1 uuid[]` chat ids.
+ *
+ * @remarks Reads nothing but the locked rows: a statement that waits for a lock sees everything else as it was before
+ * it waited. What else is needed is read by later statements, which see all that was committed before the lock.
+ */
+export const LOCK_HEADS: Statement = {
+  name: 'lock-heads',
+  text: `
+    SELECT h.chat_id, h.last_seq, h.version, h.reset_version,
+      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
+    FROM chat_head h
+    WHERE h.chat_id = ANY ($1::uuid[])
+    ORDER BY h.chat_id
+    FOR UPDATE`,
+};

@@ -1,0 +1,14 @@
+import type { StoragePoolLimits } from './data-source-options.js';
+
+/** How {@link StorageModule} finds its database. */
+export interface StorageOptions extends StoragePoolLimits {
+  /** A PostgreSQL connection URL. Absent: an embedded PostgreSQL in `dataDir`. */
+  readonly databaseUrl?: string | undefined;
+  /** Folder of the embedded PostgreSQL. */
+  readonly dataDir: string;
+  /** Operations that may wait for their commit before more are refused with `write_queue_full`. */
+  readonly writeQueueMax: number;
+}
+
+/** Injection token of {@link StorageOptions}. */
+export const STORAGE_OPTIONS = Symbol('StorageOptions');

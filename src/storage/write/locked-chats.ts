@@ -1,0 +1,225 @@
+import type { QueryResultRow } from 'pg';
+import { compactJson } from '../compact-json.js';
+import type { Statement, Transaction } from '../database.js';
+import type { ChatKind } from '../entities/chat.entity.js';
+import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from '../records.js';
+import { LOCK_HEADS } from '../statements/lock-heads.js';
+import {
+  COUNT_PARTICIPANTS,
+  LOOK_UP_CHATS,
+  LOOK_UP_CLIENT_IDS,
+  LOOK_UP_MESSAGES,
+  LOOK_UP_PARTICIPANTS,
+  LOOK_UP_REACTIONS,
+} from '../statements/look-up.js';
+import {
+  readMessages,
+  readParticipant,
+  type MessageArray,
+  type ParticipantArray,
+  type ReactionArray,
+} from '../statements/read-rows.js';
+import type { ChatOperation, ReactOperation, SendOperation } from './chat-operation.js';
+import { clientIdKey, reactionKey, type ClientIdMatch, type LockedChat } from './chat-state.js';
+
+/** One chat of a batch: its locked head and everything that deciding its operations needs. */
+export interface LockedLine {
+  readonly head: HeadRecord;
+  readonly locked: LockedChat;
+}
+
+interface MutableLockedChat extends LockedChat {
+  chat: ChatRecord | undefined;
+  participants: Map<string, ParticipantRecord>;
+  messages: Map<number, MessageRecord>;
+  clientIds: Map<string, ClientIdMatch>;
+  reactions: Set<string>;
+  ownerCount: number;
+  participantCount: number;
+}
+
+interface MessageRow extends QueryResultRow {
+  chat_id: string;
+  message: MessageArray;
+  reactions: ReactionArray[] | null;
+}
+
+/**
+ * Locks the heads of the batch's chats and reads what the operations ask about: only the rows they name, each kind in
+ * one statement, and no statement for what no operation needs.
+ *
+ * @returns A line for each chat that has a head.
+ */
+export async function lockChats(
+  transaction: Transaction,
+  operations: ReadonlyMap<string, readonly ChatOperation[]>,
+): Promise<Map<string, LockedLine>> {
+  const heads = await transaction.query<{
+    chat_id: string;
+    last_seq: string;
+    version: string;
+    reset_version: string;
+    now_ms: string;
+  }>(LOCK_HEADS, [[...operations.keys()]]);
+  const lines = new Map<string, { head: HeadRecord; locked: MutableLockedChat }>();
+  for (const row of heads) {
+    lines.set(row.chat_id, {
+      head: {
+        lastSeq: Number(row.last_seq),
+        version: Number(row.version),
+        resetVersion: Number(row.reset_version),
+      },
+      locked: {
+        chatId: row.chat_id,
+        chat: undefined,
+        nowMs: Number(row.now_ms),
+        participants: new Map(),
+        messages: new Map(),
+        clientIds: new Map(),
+        reactions: new Set(),
+        ownerCount: 0,
+        participantCount: 0,
+      },
+    });
+  }
+  const asked = [...lines.keys()].flatMap((chatId) => operations.get(chatId) ?? []);
+  const of = (chatId: string): MutableLockedChat => lines.get(chatId)!.locked;
+  await Promise.all([
+    readChats(transaction, [...lines.keys()], of),
+    readParticipants(transaction, asked, of),
+    readMessagesBySeq(transaction, asked, of),
+    readClientIds(transaction, asked, of),
+    readReactions(transaction, asked, of),
+    readCounts(transaction, asked, of),
+  ]);
+  return lines;
+}
+
+type LockedOf = (chatId: string) => MutableLockedChat;
+
+async function readChats(transaction: Transaction, chatIds: string[], of: LockedOf): Promise<void> {
+  const rows = await queryUnlessEmpty<{
+    id: string;
+    kind: ChatKind;
+    title: string | null;
+    metadata: string;
+    created_by: string | null;
+    created_ms: string;
+    updated_ms: string;
+  }>(transaction, LOOK_UP_CHATS, [chatIds]);
+  for (const row of rows) {
+    of(row.id).chat = {
+      id: row.id,
+      kind: row.kind,
+      title: row.title,
+      metadataJson: compactJson(row.metadata),
+      createdBy: row.created_by,
+      createdAtMs: Number(row.created_ms),
+      updatedAtMs: Number(row.updated_ms),
+    };
+  }
+}
+
+async function readParticipants(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+  const keys = asked.flatMap((operation) => {
+    const users: string[] = [];
+    if (operation.actor.type === 'user') users.push(operation.actor.userId);
+    if (operation.type === 'join' || operation.type === 'leave' || operation.type === 'markRead') {
+      users.push(operation.userId);
+    }
+    return users.map((userId) => ({ chatId: operation.chatId, userId }));
+  });
+  const rows = await queryUnlessEmpty<{ chat_id: string; participant: ParticipantArray }>(
+    transaction,
+    LOOK_UP_PARTICIPANTS,
+    [keys.map((key) => key.chatId), keys.map((key) => key.userId)],
+  );
+  for (const row of rows) {
+    const participant = readParticipant(row.participant);
+    of(row.chat_id).participants.set(participant.userId, participant);
+  }
+}
+
+async function readMessagesBySeq(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+  const keys = asked.flatMap((operation) => {
+    if (operation.type === 'send') {
+      return operation.replyTo === null ? [] : [{ chatId: operation.chatId, seq: operation.replyTo }];
+    }
+    return 'seq' in operation && operation.type !== 'markRead'
+      ? [{ chatId: operation.chatId, seq: operation.seq }]
+      : [];
+  });
+  const rows = await queryUnlessEmpty<MessageRow>(transaction, LOOK_UP_MESSAGES, [
+    keys.map((key) => key.chatId),
+    keys.map((key) => key.seq),
+  ]);
+  for (const row of rows) keepMessage(row, of(row.chat_id));
+}
+
+async function readClientIds(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+  const sends = asked.filter(
+    (operation): operation is SendOperation => operation.type === 'send' && operation.clientId !== null,
+  );
+  const rows = await queryUnlessEmpty<
+    MessageRow & { sender_id: string; client_id: string; same_content: boolean }
+  >(transaction, LOOK_UP_CLIENT_IDS, [
+    sends.map((send) => send.chatId),
+    sends.map((send) => send.senderId),
+    sends.map((send) => send.clientId),
+    sends.map((send) => send.kind),
+    sends.map((send) => send.text),
+    sends.map((send) => send.metadataJson),
+    sends.map((send) => send.replyTo),
+  ]);
+  for (const row of rows) {
+    const locked = of(row.chat_id);
+    const message = keepMessage(row, locked);
+    const key = clientIdKey({ senderId: row.sender_id, clientId: row.client_id });
+    locked.clientIds.set(key, { seq: message.seq, sameContent: row.same_content });
+  }
+}
+
+async function readReactions(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+  const keys = asked.filter((operation): operation is ReactOperation => operation.type === 'react');
+  const rows = await queryUnlessEmpty<{ chat_id: string; seq: string; user_id: string; emoji: string }>(
+    transaction,
+    LOOK_UP_REACTIONS,
+    [
+      keys.map((key) => key.chatId),
+      keys.map((key) => key.seq),
+      keys.map((key) => key.userId),
+      keys.map((key) => key.emoji),
+    ],
+  );
+  for (const row of rows) of(row.chat_id).reactions.add(reactionKey(Number(row.seq), row.user_id, row.emoji));
+}
+
+async function readCounts(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+  const chatIds = asked
+    .filter((operation) => operation.type === 'join' || operation.type === 'leave')
+    .map((operation) => operation.chatId);
+  const rows = await queryUnlessEmpty<{ chat_id: string; participants: number; owners: number }>(
+    transaction,
+    COUNT_PARTICIPANTS,
+    [chatIds],
+  );
+  for (const row of rows) {
+    const locked = of(row.chat_id);
+    locked.participantCount = row.participants;
+    locked.ownerCount = row.owners;
+  }
+}
+
+function keepMessage(row: MessageRow, locked: MutableLockedChat): MessageRecord {
+  const message = readMessages([row.message], row.reactions)[0]!;
+  locked.messages.set(message.seq, message);
+  return message;
+}
+
+async function queryUnlessEmpty<Row extends QueryResultRow>(
+  transaction: Transaction,
+  statement: Statement,
+  columns: readonly (readonly unknown[])[],
+): Promise<Row[]> {
+  return columns[0]!.length === 0 ? [] : transaction.query<Row>(statement, columns);
+}

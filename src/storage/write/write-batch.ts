@@ -1,0 +1,126 @@
+import { compactJson } from '../compact-json.js';
+import type { Database, Transaction } from '../database.js';
+import type { HeadRecord } from '../records.js';
+import { COUNT_UNREAD } from '../statements/count-unread.js';
+import { LOOK_UP_MESSAGES } from '../statements/look-up.js';
+import { summarizeReactions, type ReactionArray } from '../statements/read-rows.js';
+import { MOVE_HEADS } from '../statements/write-rows.js';
+import { chatNotFound } from './chat-errors.js';
+import type { Change, ChatChanges, Committed } from './change.js';
+import { asCommitted } from './change.js';
+import type { ChatOperation } from './chat-operation.js';
+import type { Decision } from './chat-state.js';
+import { decideAll } from './decide.js';
+import { lockChats } from './locked-chats.js';
+import { writeRows, type StoredMetadata } from './row-writer.js';
+
+/** What a committed batch came to. */
+export interface BatchOutcome {
+  /** One decision per operation. */
+  readonly decisions: ReadonlyMap<ChatOperation, Decision>;
+  /** What other parts of the process may now learn, one element per changed chat. */
+  readonly committed: readonly Committed<ChatChanges>[];
+}
+
+/**
+ * Runs operations of some chats in one transaction: lock the heads, read what the operations ask about, decide, write
+ * the rows, move the heads, commit.
+ *
+ * @throws whatever the database throws; nothing is then written, except with `CommitOutcomeUnknownError`.
+ */
+export async function writeBatch(
+  database: Database,
+  operations: ReadonlyMap<string, readonly ChatOperation[]>,
+): Promise<BatchOutcome> {
+  const { decisions, changes } = await database.transaction(async (transaction) => {
+    const lines = await lockChats(transaction, operations);
+    const byChat = new Map<string, readonly Decision[]>();
+    const moved = new Map<string, HeadRecord>();
+    for (const [chatId, asked] of operations) {
+      const line = lines.get(chatId);
+      if (line === undefined) {
+        byChat.set(
+          chatId,
+          asked.map((operation) => ({ operation, error: chatNotFound(chatId) })),
+        );
+        continue;
+      }
+      const decided = decideAll(line.head, line.locked, asked);
+      byChat.set(chatId, decided.decisions);
+      if (decided.head.version > line.head.version) moved.set(chatId, decided.head);
+    }
+    return finish(transaction, byChat, moved);
+  });
+  return { decisions, committed: changes.map((change) => asCommitted(change)) };
+}
+
+async function finish(
+  transaction: Transaction,
+  byChat: ReadonlyMap<string, readonly Decision[]>,
+  moved: ReadonlyMap<string, HeadRecord>,
+): Promise<{ decisions: Map<ChatOperation, Decision>; changes: ChatChanges[] }> {
+  const metadata = await writeRows(transaction, byChat);
+  if (moved.size > 0) {
+    const heads = [...moved.values()];
+    await transaction.query(MOVE_HEADS, [
+      [...moved.keys()],
+      heads.map((head) => head.lastSeq),
+      heads.map((head) => head.version),
+    ]);
+  }
+  const decisions = new Map<ChatOperation, Decision>();
+  const changes: ChatChanges[] = [];
+  for (const [chatId, decided] of byChat) {
+    const finished: Change[] = [];
+    for (const decision of decided) {
+      const complete = await completeDecision(transaction, chatId, decision, metadata);
+      decisions.set(decision.operation, complete);
+      if ('change' in complete && complete.change !== undefined) finished.push(complete.change);
+    }
+    if (finished.length > 0) changes.push({ chatId, changes: finished });
+  }
+  return { decisions, changes };
+}
+
+/** Adds what only the database knows once the rows are written: the kept form of metadata, reactions, unread counts. */
+async function completeDecision(
+  transaction: Transaction,
+  chatId: string,
+  decision: Decision,
+  metadata: StoredMetadata,
+): Promise<Decision> {
+  if ('error' in decision) return decision;
+  const { operation, result, change } = decision;
+  if (operation.type === 'markRead') {
+    const unread = await countUnread(transaction, chatId, operation.userId);
+    return {
+      ...decision,
+      result: { ...result, unread },
+      ...(change?.type === 'participant' ? { change: { ...change, unread } } : {}),
+    };
+  }
+  if (change?.type === 'chat') {
+    const stored = metadata.chats.get(chatId);
+    return stored === undefined
+      ? decision
+      : { ...decision, change: { ...change, chat: { ...change.chat, metadataJson: compactJson(stored) } } };
+  }
+  if (change?.type !== 'message') return decision;
+  let message = change.message;
+  if (change.cause === 'reacted') {
+    const rows = await transaction.query<{ reactions: ReactionArray[] | null }>(LOOK_UP_MESSAGES, [
+      [chatId],
+      [message.seq],
+    ]);
+    message = { ...message, reactions: summarizeReactions(rows[0]?.reactions ?? []).get(message.seq) ?? [] };
+  } else {
+    const stored = metadata.messages.get(`${chatId} ${message.seq}`);
+    if (stored !== undefined) message = { ...message, metadataJson: stored === '{}' ? null : compactJson(stored) };
+  }
+  return { ...decision, result: { ...result, message }, change: { ...change, message } };
+}
+
+async function countUnread(transaction: Transaction, chatId: string, userId: string): Promise<number> {
+  const rows = await transaction.query<{ unread: string }>(COUNT_UNREAD, [userId, [chatId]]);
+  return Number(rows[0]?.unread ?? 0);
+}
