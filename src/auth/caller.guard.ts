@@ -3,7 +3,7 @@ import { createParamDecorator, Inject, Injectable, type CanActivate, type Execut
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { invalidField, ScrollbackError } from '../common/scrollback-error.js';
-import { textFault } from '../http/json-body.js';
+import { textFault } from '../common/storable-json.js';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.js';
 import type { Caller } from './caller.js';
 import { PUBLIC_ROUTE } from './public-route.js';

@@ -1,24 +1,8 @@
-import { DataSource } from 'typeorm';
 import type { Environment } from '../config/environment.js';
-import { storageOptions } from '../storage/data-source-options.js';
-import { DatabaseServer } from '../storage/database-server.js';
-import { migrate } from '../storage/migrate.js';
+import { withDatabase } from './command-database.js';
 
-/** `scrollback migrate`: brings the schema up to date and says what was done. */
+/** `scrollback migrate`: brings the schema up to date. Every other command does so as well. */
 export async function migrateCommand(environment: Environment): Promise<void> {
-  const server = await DatabaseServer.start({
-    databaseUrl: environment.DATABASE_URL,
-    dataDir: environment.SCROLLBACK_DATA_DIR,
-  });
-  try {
-    const dataSource = await new DataSource(storageOptions(server.address)).initialize();
-    try {
-      const names = await migrate(dataSource);
-      process.stdout.write(names.length === 0 ? 'The schema is up to date.\n' : `Migrated: ${names.join(', ')}\n`);
-    } finally {
-      await dataSource.destroy();
-    }
-  } finally {
-    await server.stop();
-  }
+  await withDatabase(environment, async () => undefined);
+  process.stdout.write('The schema is up to date.\n');
 }

@@ -1,32 +1,76 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { ConfigurationError, EXIT_BAD_CONFIGURATION, readEnvironment } from '../config/environment.js';
 import { serve } from '../main.js';
+import { generateConversations } from '../transfer/generator.js';
+import { demoCommand } from './demo.js';
+import { exportCommand } from './export.js';
+import { importCommand } from './import.js';
 import { migrateCommand } from './migrate.js';
 
 /** Runs the `scrollback` command. Never throws: what goes wrong becomes a message and an exit code. */
 export async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await commands().parseAsync([...argv]);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(error instanceof ConfigurationError ? EXIT_BAD_CONFIGURATION : 1);
+  }
+}
+
+function commands(): Command {
   const program = new Command('scrollback')
-    .description('A cache-first store for chats and messages.')
+    .description('A cache-first store for chats and messages. Settings come from the environment.')
     .showHelpAfterError();
   program
     .command('serve', { isDefault: true })
-    .description('Start an instance and serve until it is told to stop. Settings come from the environment.')
+    .description('start an instance and serve until it is told to stop')
     .action(async () => {
       await serve(readEnvironment());
     });
   program
     .command('migrate')
-    .description('Bring the database schema up to date.')
+    .description('bring the database schema up to date')
     .action(() => migrateCommand(readEnvironment()));
-  try {
-    await program.parseAsync([...argv]);
-  } catch (error) {
-    if (error instanceof ConfigurationError) {
-      process.stderr.write(`${error.message}\n`);
-      process.exitCode = EXIT_BAD_CONFIGURATION;
-    } else {
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-      process.exitCode = 1;
-    }
-  }
+  program
+    .command('import')
+    .description('import conversations; what is there already is not added twice')
+    .argument('<dir>', 'folder with users.jsonl, chats.jsonl and messages.jsonl, plain or .gz')
+    .option('--format <format>', 'the format of the files; jsonl is the only one', jsonlOnly, 'jsonl')
+    .option('--strict', 'stop at the first line that cannot be imported')
+    .action((dir: string, options: { strict?: boolean }) => importCommand(dir, options, readEnvironment()));
+  program
+    .command('export')
+    .description('write everything in the import format')
+    .argument('<dir>', 'folder to write to; made if missing')
+    .option('--format <format>', 'the format of the files; jsonl is the only one', jsonlOnly, 'jsonl')
+    .option('--gzip', 'compress the files')
+    .action((dir: string, options: { gzip?: boolean }) => exportCommand(dir, options, readEnvironment()));
+  program
+    .command('generate')
+    .description('write made-up conversations with the shape of real ones, in the import format')
+    .argument('<dir>', 'folder to write to; made if missing')
+    .option('--messages <count>', 'how many messages', wholeNumber, 100_000)
+    .option('--seed <number>', 'the same seed gives the same files', wholeNumber, 1)
+    .action(async (dir: string, options: { messages: number; seed: number }) => {
+      const made = await generateConversations(dir, options);
+      process.stdout.write(`Wrote ${made.messages} messages, ${made.chats} chats and ${made.users} users to ${dir}.\n`);
+    });
+  program
+    .command('demo')
+    .description('start an instance on a database of its own, with conversations in it, and show it around')
+    .option('--data <dir>', 'conversations in the import format instead of the bundled ones')
+    .option('--messages <count>', 'add this many made-up messages', wholeNumber)
+    .action((options: { data?: string; messages?: number }) => demoCommand(options, readEnvironment()));
+  return program;
+}
+
+function wholeNumber(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value < 1) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return value;
+}
+
+function jsonlOnly(text: string): string {
+  if (text !== 'jsonl') throw new InvalidArgumentError('jsonl is the only format.');
+  return text;
 }

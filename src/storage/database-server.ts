@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { DatabaseAddress } from './data-source-options.js';
-import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
+import { EmbeddedDatabaseInUseError } from './embedded/embedded-database-in-use-error.js';
+import { DATABASE_NAME, EmbeddedPostgres } from './embedded/embedded-postgres.js';
+import { connectionToRunning } from './embedded/running-database.js';
 import type { StorageOptions } from './storage-options.js';
 
 /**
@@ -25,6 +27,16 @@ export class DatabaseServer {
       },
     });
     return new DatabaseServer(embedded.connection, embedded);
+  }
+
+  /** The same for a command beside a running instance: an embedded server that somebody has started is used. */
+  static async startOrJoin(options: Pick<StorageOptions, 'databaseUrl' | 'dataDir'>): Promise<DatabaseServer> {
+    try {
+      return await DatabaseServer.start(options);
+    } catch (error) {
+      if (!(error instanceof EmbeddedDatabaseInUseError)) throw error;
+      return new DatabaseServer(await connectionToRunning(options.dataDir, DATABASE_NAME), undefined);
+    }
   }
 
   /** Whether the server is embedded and stops with the process. */

@@ -59,7 +59,20 @@ export class Database {
    * @throws CommitOutcomeUnknownError when the connection broke between COMMIT and its answer.
    * @throws what `work` throws; the transaction is then rolled back.
    */
-  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#transaction('BEGIN', 'write', work);
+  }
+
+  /** Runs `work`, which only reads, in one snapshot. */
+  snapshot<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work);
+  }
+
+  async #transaction<T>(
+    begin: string,
+    path: QueryPath,
+    work: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     const noteBroken = (error: Error): void => {
@@ -67,7 +80,7 @@ export class Database {
     };
     client.on('error', noteBroken);
     try {
-      const result = await this.#attempt(client, work);
+      const result = await this.#attempt(client, begin, path, work);
       await this.#commit(client);
       return result;
     } catch (error) {
@@ -79,12 +92,17 @@ export class Database {
     }
   }
 
-  async #attempt<T>(client: PoolClient, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    await client.query('BEGIN');
+  async #attempt<T>(
+    client: PoolClient,
+    begin: string,
+    path: QueryPath,
+    work: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
+    await client.query(begin);
     try {
       return await work({
         query: async (statement, values) => {
-          this.#counts.write++;
+          this.#counts[path]++;
           return (await client.query({ ...statement, values: [...values] })).rows;
         },
       });

@@ -19,6 +19,9 @@ export const QUIT_TIMEOUT_MS = 6_000;
 /** Until the kernel has buried a killed process, unless it hangs in a device. */
 export const KILL_TIMEOUT_MS = 5_000;
 
+/** Its first line is the postmaster's pid. */
+const PID_FILE = 'postmaster.pid';
+
 interface ClusterProcess {
   readonly pid: number;
   readonly isPostmaster: boolean;
@@ -46,7 +49,9 @@ export async function stopOrphans(folder: DataFolder, stopTimeoutMs: number): Pr
     ['SIGKILL', KILL_TIMEOUT_MS],
   ];
   for (const [signal, timeoutMs] of stages) {
-    send(signal, orphan);
+    // Looked up again for each signal: the pid may be another program's by now.
+    const pid = await findPostmaster(folder);
+    if (pid !== undefined) send(signal, pid);
     if (await waitUntil(async () => (await findPostmaster(folder)) === undefined, timeoutMs)) {
       await endStragglers(folder);
       return orphan;
@@ -68,7 +73,10 @@ export async function endStragglers(folder: DataFolder): Promise<void> {
 }
 
 async function findPostmaster(folder: DataFolder): Promise<number | undefined> {
-  return (await findClusterProcesses(folder)).find(({ isPostmaster }) => isPostmaster)?.pid;
+  const candidates = (await findClusterProcesses(folder)).filter(({ isPostmaster }) => isPostmaster);
+  // A backend looks like its postmaster until it has given itself a title: the file tells them apart.
+  const named = await readPidFile(folder.cluster);
+  return (candidates.find(({ pid }) => pid === named) ?? candidates[0])?.pid;
 }
 
 /** Every process of this cluster that can be seen, whoever started it. */
@@ -119,12 +127,16 @@ async function isAnswering(path: string): Promise<boolean> {
 }
 
 async function removeMisleadingPidFile(cluster: string): Promise<void> {
-  const path = join(cluster, 'postmaster.pid');
-  const pid = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
-  if (!Number.isInteger(pid) || !hasPid(pid)) return;
+  const pid = await readPidFile(cluster);
+  if (pid === undefined || !hasPid(pid)) return;
   // A process that runs but may not be looked at could be a postmaster of this cluster: PostgreSQL decides then.
   const isVisible = (await listProcesses()).some((candidate) => candidate.pid === pid);
-  if (isVisible || (await readProcessStart(pid)) === undefined) await rm(path, { force: true });
+  if (isVisible || (await readProcessStart(pid)) === undefined) await rm(join(cluster, PID_FILE), { force: true });
+}
+
+async function readPidFile(cluster: string): Promise<number | undefined> {
+  const pid = Number.parseInt(await readFile(join(cluster, PID_FILE), 'utf8').catch(() => ''), 10);
+  return Number.isInteger(pid) ? pid : undefined;
 }
 
 function hasPid(pid: number): boolean {

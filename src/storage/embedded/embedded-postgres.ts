@@ -24,7 +24,8 @@ export interface EmbeddedPostgresOptions {
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 const DEFAULT_STOP_TIMEOUT_MS = 20_000;
-const DATABASE_NAME = 'scrollback';
+/** The database that is made in every cluster. */
+export const DATABASE_NAME = 'scrollback';
 
 /**
  * A PostgreSQL of our own, from the binaries that npm installed, listening on a private unix socket only.

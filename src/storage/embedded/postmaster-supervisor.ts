@@ -66,8 +66,9 @@ export class PostmasterSupervisor {
       const { state, reason } = await this.waitUntilReady(postmaster, deadlineMs);
       if (state === 'ready') return this.watch(postmaster);
       const log = await postmaster.readLog();
-      if (state !== 'exited')
+      if (state !== 'exited') {
         throw this.startError('embedded_database_start_timeout', `${timeoutMs} ms, ${reason}`, log);
+      }
       if (!log.includes(SHARED_MEMORY_IN_USE) || performance.now() >= deadlineMs) {
         throw this.startError('embedded_database_start_failed', reason, log);
       }

@@ -1,0 +1,48 @@
+import { invalidField } from './scrollback-error.js';
+
+/** Arrays and objects inside one another. Deeper values are refused before anything walks them recursively. */
+const MAX_DEPTH = 32;
+
+/** Keys that have a meaning of their own in JavaScript objects. */
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Says what is wrong with a text that could not be stored and given back, `undefined` if nothing is. */
+export function textFault(text: string): string | undefined {
+  if (text.includes('\u0000')) return 'must not contain NUL (U+0000)';
+  if (!text.isWellFormed()) return 'must not contain lone surrogates';
+  return undefined;
+}
+
+/**
+ * Refuses a JSON value that could not be given back as it came: lone surrogates, NUL (PostgreSQL cannot store it),
+ * integers beyond 2^53, keys that reach for prototypes, endless nesting.
+ *
+ * @param path - how the value is called in the error.
+ * @throws ScrollbackError `invalid_input`, naming the field.
+ */
+export function requireStorable(value: unknown, path = '', depth = 0): void {
+  if (typeof value === 'string') {
+    const fault = textFault(value);
+    if (fault !== undefined) throw invalidField(path === '' ? 'body' : path, fault);
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
+      throw invalidField(path === '' ? 'body' : path, 'is beyond 2^53 and would lose digits; send it as text');
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth === MAX_DEPTH) throw invalidField(shorten(path), `is nested deeper than ${MAX_DEPTH} levels`);
+    if (Array.isArray(value)) {
+      value.forEach((element, index) => requireStorable(element, `${path}[${index}]`, depth + 1));
+      return;
+    }
+    for (const [key, inner] of Object.entries(value)) {
+      const fault = FORBIDDEN_KEYS.has(key) ? 'is not allowed as a key' : textFault(key);
+      const innerPath = path === '' ? key : `${path}.${key}`;
+      if (fault !== undefined) throw invalidField(shorten(innerPath.toWellFormed().replaceAll('\u0000', '')), fault);
+      requireStorable(inner, innerPath, depth + 1);
+    }
+  }
+}
+
+function shorten(path: string): string {
+  return path.length <= 100 ? path : `${path.slice(0, 100)}…`;
+}

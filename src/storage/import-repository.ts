@@ -1,0 +1,225 @@
+import type { Database, Transaction } from './database.js';
+import { FIND_CLIENT_IDS, IDENTIFY_MESSAGES, IMPORT_CHATS, IMPORT_MESSAGES, IMPORT_REACTIONS, IMPORT_USERS, IMPORT_WRITERS } from './statements/import-rows.js';
+import { LOCK_HEADS } from './statements/lock-heads.js';
+import { MOVE_HEADS, WRITE_PARTICIPANTS } from './statements/write-rows.js';
+import type { ChatLine, MessageLine, UserLine } from './transfer-records.js';
+
+/** What became of a message of an import. */
+export type ImportOutcome = 'added' | 'present' | 'early' | { readonly refused: string };
+
+/** Where the line of one chat has come to while a batch is placed on it. */
+interface Place {
+  lastSeq: number;
+  version: number;
+  /** First message's time and last message's seq of those who wrote in this batch. */
+  readonly writers: Map<string, { firstMs: number; lastSeq: number }>;
+}
+
+/** A message with its place. */
+interface PlacedMessage extends MessageLine {
+  readonly seq: number;
+  readonly version: number;
+}
+
+/**
+ * Writes many rows at once, under the same rules as single writes: heads are locked, seqs have no holes, every change
+ * is a step of the version. What is there already is recognised and not written again.
+ *
+ * @remarks Knows nothing of caches: running instances notice by their poll.
+ */
+export class ImportRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Keeps users' names; of two lines with one id the last counts. */
+  async importUsers(users: readonly UserLine[]): Promise<void> {
+    const byId = [...new Map(users.map((user) => [user.userId, user])).values()];
+    await this.database.query('write', IMPORT_USERS, [
+      byId.map((user) => user.userId),
+      byId.map((user) => user.name),
+      byId.map((user) => user.metadataJson),
+    ]);
+  }
+
+  /**
+   * Creates the chats that are not there yet, with their participants if the lines list them.
+   *
+   * @returns how many were created.
+   */
+  importChats(chats: readonly ChatLine[]): Promise<number> {
+    return this.database.transaction(async (transaction) => {
+      const created = await transaction.query<{ id: string }>(IMPORT_CHATS, [
+        chats.map((chat) => chat.chatId),
+        chats.map((chat) => chat.kind),
+        chats.map((chat) => chat.title),
+        chats.map((chat) => chat.metadataJson),
+        chats.map((chat) => chat.createdBy),
+        chats.map((chat) => chat.createdAtMs),
+        chats.map((chat) => chat.updatedAtMs),
+      ]);
+      const isNew = new Set(created.map((row) => row.id));
+      const participants = chats
+        .filter((chat) => isNew.has(chat.chatId))
+        .flatMap((chat) => (chat.participants ?? []).map((participant) => ({ ...participant, chatId: chat.chatId })));
+      if (participants.length > 0) {
+        await transaction.query(WRITE_PARTICIPANTS, [
+          participants.map((row) => row.chatId),
+          participants.map((row) => row.userId),
+          participants.map((row) => row.role),
+          participants.map((row) => row.joinedAtMs),
+          participants.map((row) => row.leftAtMs),
+          participants.map((row) => row.lastReadSeq),
+          participants.map(() => 1),
+        ]);
+      }
+      return created.length;
+    });
+  }
+
+  /**
+   * Places messages at the end of their chats' lines.
+   *
+   * @param messages - in the order of the file; those of one chat that name a seq must ascend.
+   * @param listsParticipants - chats whose participants are listed: writing does not make anybody one.
+   * @returns an outcome for each message. `early`: it is not its turn, a message with a lower seq has to come first.
+   */
+  importMessages(messages: readonly MessageLine[], listsParticipants: ReadonlySet<string>): Promise<ImportOutcome[]> {
+    return this.database.transaction(async (transaction) => {
+      const chatIds = [...new Set(messages.map((message) => message.chatId))];
+      const heads = await transaction.query<{ chat_id: string; last_seq: string; version: string }>(LOCK_HEADS, [chatIds]);
+      const places = new Map<string, Place>(
+        heads.map((head) => [
+          head.chat_id,
+          { lastSeq: Number(head.last_seq), version: Number(head.version), writers: new Map() },
+        ]),
+      );
+      const known = await readKnown(transaction, messages, places);
+      const placed: PlacedMessage[] = [];
+      const outcomes = messages.map((message): ImportOutcome => {
+        const place = places.get(message.chatId);
+        if (place === undefined) return { refused: 'chat: is not in chats.jsonl' };
+        return placeMessage(message, place, known, placed);
+      });
+      await insert(transaction, placed);
+      await this.#insertWriters(transaction, places, listsParticipants);
+      const changed = new Set(placed.map((message) => message.chatId));
+      const moved = [...places].filter(([chatId]) => changed.has(chatId));
+      if (moved.length > 0) {
+        await transaction.query(MOVE_HEADS, [
+          moved.map(([chatId]) => chatId),
+          moved.map(([, place]) => place.lastSeq),
+          moved.map(([, place]) => place.version),
+        ]);
+      }
+      return outcomes;
+    });
+  }
+
+  async #insertWriters(
+    transaction: Transaction,
+    places: ReadonlyMap<string, Place>,
+    listsParticipants: ReadonlySet<string>,
+  ): Promise<void> {
+    const rows: { chatId: string; userId: string; firstMs: number; lastSeq: number; version: number }[] = [];
+    for (const [chatId, place] of places) {
+      if (listsParticipants.has(chatId)) continue;
+      for (const [userId, writer] of place.writers) {
+        rows.push({ chatId, userId, ...writer, version: ++place.version });
+      }
+    }
+    if (rows.length === 0) return;
+    await transaction.query(IMPORT_WRITERS, [
+      rows.map((row) => row.chatId),
+      rows.map((row) => row.userId),
+      rows.map((row) => row.firstMs),
+      rows.map((row) => row.lastSeq),
+      rows.map((row) => row.version),
+    ]);
+  }
+}
+
+/** What the database knows of the messages that a batch may repeat. */
+interface Known {
+  /** Sender and time by `chatId seq`. */
+  readonly bySeq: ReadonlyMap<string, { readonly senderId: string; readonly createdMs: number }>;
+  /** Keys `chatId sender clientId`. */
+  readonly clientIds: Set<string>;
+}
+
+async function readKnown(
+  transaction: Transaction,
+  messages: readonly MessageLine[],
+  places: ReadonlyMap<string, Place>,
+): Promise<Known> {
+  const repeated = messages.filter(({ chatId, seq }) => seq !== null && seq <= (places.get(chatId)?.lastSeq ?? 0));
+  const named = messages.filter(({ chatId, clientId }) => clientId !== null && places.has(chatId));
+  const bySeq = new Map<string, { senderId: string; createdMs: number }>();
+  if (repeated.length > 0) {
+    const rows = await transaction.query<{ chat_id: string; seq: string; sender_id: string; created_ms: string }>(
+      IDENTIFY_MESSAGES,
+      [repeated.map((message) => message.chatId), repeated.map((message) => message.seq)],
+    );
+    for (const row of rows) {
+      bySeq.set(`${row.chat_id} ${row.seq}`, { senderId: row.sender_id, createdMs: Number(row.created_ms) });
+    }
+  }
+  const clientIds = new Set<string>();
+  if (named.length > 0) {
+    const rows = await transaction.query<{ chat_id: string; sender_id: string; client_id: string }>(FIND_CLIENT_IDS, [
+      named.map((message) => message.chatId),
+      named.map((message) => message.senderId),
+      named.map((message) => message.clientId),
+    ]);
+    for (const row of rows) clientIds.add(`${row.chat_id} ${row.sender_id}\u0000${row.client_id}`);
+  }
+  return { bySeq, clientIds };
+}
+
+function placeMessage(message: MessageLine, place: Place, known: Known, placed: PlacedMessage[]): ImportOutcome {
+  const { chatId, senderId, seq, clientId, replyTo } = message;
+  if (seq !== null && seq <= place.lastSeq) {
+    const there = known.bySeq.get(`${chatId} ${seq}`);
+    const isSame = there?.senderId === senderId && there.createdMs === message.createdAtMs;
+    return isSame ? 'present' : { refused: `seq: ${seq} of this chat is another message already` };
+  }
+  if (seq !== null && seq > place.lastSeq + 1) return 'early';
+  const clientKey = `${chatId} ${senderId}\u0000${clientId}`;
+  if (clientId !== null && known.clientIds.has(clientKey)) {
+    return seq === null ? 'present' : { refused: 'client_id: belongs to another message of this sender' };
+  }
+  if (replyTo !== null && replyTo > place.lastSeq) return { refused: `reply_to: there is no message ${replyTo} before it` };
+  if (clientId !== null) known.clientIds.add(clientKey);
+  place.lastSeq++;
+  place.version++;
+  placed.push({ ...message, seq: place.lastSeq, version: place.version });
+  const writer = place.writers.get(senderId);
+  if (writer === undefined) place.writers.set(senderId, { firstMs: message.createdAtMs, lastSeq: place.lastSeq });
+  else writer.lastSeq = place.lastSeq;
+  return 'added';
+}
+
+async function insert(transaction: Transaction, placed: readonly PlacedMessage[]): Promise<void> {
+  if (placed.length === 0) return;
+  await transaction.query(IMPORT_MESSAGES, [
+    placed.map((message) => message.chatId),
+    placed.map((message) => message.seq),
+    placed.map((message) => message.version),
+    placed.map((message) => message.senderId),
+    placed.map((message) => message.clientId),
+    placed.map((message) => message.kind),
+    placed.map((message) => message.text),
+    placed.map((message) => message.metadataJson),
+    placed.map((message) => message.replyTo),
+    placed.map((message) => message.createdAtMs),
+    placed.map((message) => message.editedAtMs),
+    placed.map((message) => message.deletedAtMs),
+  ]);
+  const reactions = placed.flatMap(({ chatId, seq, reactions: list }) => list.map((each) => ({ ...each, chatId, seq })));
+  if (reactions.length === 0) return;
+  await transaction.query(IMPORT_REACTIONS, [
+    reactions.map((row) => row.chatId),
+    reactions.map((row) => row.seq),
+    reactions.map((row) => row.userId),
+    reactions.map((row) => row.emoji),
+    reactions.map((row) => row.atMs),
+  ]);
+}

@@ -1,0 +1,98 @@
+import type { Statement } from '../database.js';
+
+/** Keeps users' names. Parameters, row by row: `$1 text[]` ids, `$2 text[]` names, `$3 text[]` metadata. */
+export const IMPORT_USERS: Statement = {
+  name: 'import-users',
+  text: `
+    INSERT INTO user_profile (user_id, name, metadata)
+    SELECT user_id, name, metadata::jsonb
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS x (user_id, name, metadata)
+    ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, metadata = excluded.metadata
+    WHERE (user_profile.name, user_profile.metadata) IS DISTINCT FROM (excluded.name, excluded.metadata)`,
+};
+
+/**
+ * Creates the chats that are not there yet, and tells which.
+ *
+ * Parameters, row by row: `$1 uuid[]` ids, `$2 text[]` kinds, `$3 text[]` titles, `$4 text[]` metadata, `$5 text[]`
+ * creators, `$6 bigint[]` and `$7 bigint[]` times of creation and last update in milliseconds.
+ */
+export const IMPORT_CHATS: Statement = {
+  name: 'import-chats',
+  text: `
+    WITH input AS (
+      SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+        AS x (id, kind, title, metadata, created_by, created_ms, updated_ms)
+    ), heads AS (
+      INSERT INTO chat_head (chat_id) SELECT id FROM input ORDER BY id ON CONFLICT DO NOTHING RETURNING chat_id
+    )
+    INSERT INTO chat (id, kind, title, metadata, created_by, created_at, updated_at)
+    SELECT i.id, i.kind, i.title, i.metadata::jsonb, i.created_by, to_timestamp(i.created_ms / 1000.0),
+      to_timestamp(i.updated_ms / 1000.0)
+    FROM heads h JOIN input i ON i.id = h.chat_id
+    RETURNING id`,
+};
+
+/**
+ * Puts the people who wrote into their chats. Who is there stays as they are, but their own messages count as read.
+ *
+ * Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` users, `$3 bigint[]` times of the first message in
+ * milliseconds, `$4 bigint[]` seqs of their last message, `$5 bigint[]` versions.
+ */
+export const IMPORT_WRITERS: Statement = {
+  name: 'import-writers',
+  text: `
+    INSERT INTO participant AS p (chat_id, user_id, joined_at, last_read_seq, version)
+    SELECT chat_id, user_id, to_timestamp(joined_ms / 1000.0), last_seq, version
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+      AS x (chat_id, user_id, joined_ms, last_seq, version)
+    ON CONFLICT (chat_id, user_id) DO UPDATE SET last_read_seq = excluded.last_read_seq, version = excluded.version
+    WHERE p.last_read_seq < excluded.last_read_seq`,
+};
+
+/**
+ * Writes messages whose seq and version are decided, as they are: also edited or deleted ones.
+ *
+ * Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs, `$3 bigint[]` versions, `$4 text[]` senders,
+ * `$5 text[]` client ids, `$6 text[]` kinds, `$7 text[]` texts, `$8 text[]` metadata, `$9 bigint[]` reply targets,
+ * `$10 bigint[]`, `$11 bigint[]`, `$12 bigint[]` times of creation, edit and deletion in milliseconds.
+ */
+export const IMPORT_MESSAGES: Statement = {
+  name: 'import-messages',
+  text: `
+    INSERT INTO message (chat_id, seq, version, sender_id, client_id, kind, text, metadata, reply_to, created_at,
+      edited_at, deleted_at)
+    SELECT chat_id, seq, version, sender_id, client_id, kind, text, metadata::jsonb, reply_to,
+      to_timestamp(created_ms / 1000.0), to_timestamp(edited_ms / 1000.0), to_timestamp(deleted_ms / 1000.0)
+    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
+      AS x (chat_id, seq, version, sender_id, client_id, kind, text, metadata, reply_to, created_ms, edited_ms, deleted_ms)`,
+};
+
+/** Writes reactions. Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs, `$3 text[]` users, `$4 text[]` emoji, `$5 bigint[]` times in milliseconds. */
+export const IMPORT_REACTIONS: Statement = {
+  name: 'import-reactions',
+  text: `
+    INSERT INTO reaction (chat_id, seq, user_id, emoji, created_at)
+    SELECT chat_id, seq, user_id, emoji, to_timestamp(at_ms / 1000.0)
+    FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+      AS x (chat_id, seq, user_id, emoji, at_ms)
+    ON CONFLICT DO NOTHING`,
+};
+
+/** Tells who wrote messages and when. Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs. */
+export const IDENTIFY_MESSAGES: Statement = {
+  name: 'identify-messages',
+  text: `
+    SELECT m.chat_id, m.seq, m.sender_id, (extract(epoch FROM m.created_at) * 1000)::bigint AS created_ms
+    FROM unnest($1::uuid[], $2::bigint[]) AS x (chat_id, seq) JOIN message m USING (chat_id, seq)`,
+};
+
+/** Tells which client ids are taken. Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` senders, `$3 text[]` client ids. */
+export const FIND_CLIENT_IDS: Statement = {
+  name: 'find-client-ids',
+  text: `
+    SELECT m.chat_id, m.sender_id, m.client_id
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS x (chat_id, sender_id, client_id)
+      JOIN message m USING (chat_id, sender_id, client_id)`,
+};

@@ -1,0 +1,231 @@
+import type { Database } from '../storage/database.js';
+import { ImportRepository } from '../storage/import-repository.js';
+import type { ChatLine, MessageLine } from '../storage/transfer-records.js';
+import { findDataFile, readLines } from './line-reader.js';
+import { BadLineError, ChatIdMapper, parseChatLine, parseMessageLine, parseUserLine } from './parse-lines.js';
+
+/** Rows written by one transaction. More hold their chats' locks longer, fewer pay for more commits. */
+const BATCH_ROWS = 5000;
+
+/** Messages kept in memory because one with a lower seq has not come yet. */
+const EARLY_LIMIT = 200_000;
+
+/** Told how an import goes. */
+export interface ImportListener {
+  /** A file has been read this far, 0 to 1; `rows` of it are imported. */
+  onProgress?(file: string, progress: number, rows: number): void;
+  /** A line was refused; the rest goes on. */
+  onRefused?(file: string, lineNumber: number, reason: string): void;
+}
+
+/** What an import came to. */
+export interface ImportReport {
+  readonly users: number;
+  /** Chats that were not there before. */
+  readonly chats: number;
+  /** Messages that were not there before. */
+  readonly messages: number;
+  /** Messages that were there already. */
+  readonly present: number;
+  /** Lines that could not be imported. */
+  readonly refused: number;
+}
+
+/** A strict import met a line that it cannot import. What came before it is imported. */
+export class ImportStoppedError extends Error {
+  override readonly name = 'ImportStoppedError';
+}
+
+interface NumberedMessage {
+  readonly message: MessageLine;
+  readonly lineNumber: number;
+}
+
+/**
+ * Imports a folder of `users.jsonl`, `chats.jsonl` and `messages.jsonl`, plain or compressed.
+ *
+ * A second run adds nothing twice: messages with a seq are recognised by it, the others by a client id made of what they
+ * say. While one batch is written the next one is read.
+ */
+export class Importer {
+  readonly #repository: ImportRepository;
+  readonly #ids = new ChatIdMapper();
+  readonly #listsParticipants = new Set<string>();
+  readonly #occurrences = new Map<string, number>();
+  readonly #early = new Map<string, NumberedMessage[]>();
+  #earlyCount = 0;
+  #users = 0;
+  #chats = 0;
+  #messages = 0;
+  #present = 0;
+  #refused = 0;
+
+  constructor(
+    database: Database,
+    private readonly listener: ImportListener = {},
+    /** Stop at the first line that cannot be imported. */
+    private readonly isStrict = false,
+  ) {
+    this.#repository = new ImportRepository(database);
+  }
+
+  /**
+   * Imports a folder.
+   *
+   * @throws ImportStoppedError when strict and a line is bad; Error when `chats.jsonl` or `messages.jsonl` is missing.
+   */
+  async run(folder: string): Promise<ImportReport> {
+    const users = await findDataFile(folder, 'users.jsonl');
+    const chats = await findDataFile(folder, 'chats.jsonl');
+    const messages = await findDataFile(folder, 'messages.jsonl');
+    if (chats === undefined || messages === undefined) {
+      throw new Error(`${folder} has no chats.jsonl and messages.jsonl (or .jsonl.gz): it is not in the import format.`);
+    }
+    if (users !== undefined) {
+      await this.#readFile(users, parseUserLine, async (rows) => {
+        await this.#repository.importUsers(rows.map((row) => row.value));
+        this.#users += rows.length;
+      });
+    }
+    await this.#readFile(chats, (line) => parseChatLine(line, this.#ids), (rows) => this.#importChats(rows));
+    await this.#readFile(
+      messages,
+      (line) => parseMessageLine(line, this.#ids, (key) => this.#countOccurrence(key)),
+      (rows) => this.#importMessages(messages, rows.map(({ value, lineNumber }) => ({ message: value, lineNumber }))),
+    );
+    this.#refuseEarly(messages);
+    return {
+      users: this.#users,
+      chats: this.#chats,
+      messages: this.#messages,
+      present: this.#present,
+      refused: this.#refused,
+    };
+  }
+
+  /** Reads a file line by line into batches, each written while the next is read. */
+  async #readFile<T>(
+    file: string,
+    parse: (line: string) => T,
+    write: (rows: readonly { readonly value: T; readonly lineNumber: number }[]) => Promise<void>,
+  ): Promise<void> {
+    let batch: { value: T; lineNumber: number }[] = [];
+    let writing: Promise<void> = Promise.resolve();
+    let rows = 0;
+    for await (const chunk of readLines(file)) {
+      for (let index = 0; index < chunk.lines.length; index++) {
+        const line = chunk.lines[index]!;
+        if (line.trim() === '') continue;
+        const lineNumber = chunk.firstNumber + index;
+        try {
+          batch.push({ value: parse(line), lineNumber });
+        } catch (error) {
+          if (!(error instanceof BadLineError)) throw error;
+          await writing;
+          this.#refuse(file, lineNumber, error.message);
+        }
+        if (batch.length < BATCH_ROWS) continue;
+        await writing;
+        rows += batch.length;
+        this.listener.onProgress?.(file, chunk.progress, rows);
+        writing = write(batch);
+        // Waited for above or below; until then a failure must not look unhandled.
+        writing.catch(() => undefined);
+        batch = [];
+      }
+    }
+    await writing;
+    if (batch.length > 0) await write(batch);
+    this.listener.onProgress?.(file, 1, rows + batch.length);
+  }
+
+  async #importChats(rows: readonly { readonly value: ChatLine }[]): Promise<void> {
+    const byId = [...new Map(rows.map(({ value }) => [value.chatId, value])).values()];
+    for (const chat of byId) if (chat.participants !== undefined) this.#listsParticipants.add(chat.chatId);
+    this.#chats += await this.#repository.importChats(byId);
+  }
+
+  async #importMessages(file: string, rows: readonly NumberedMessage[]): Promise<void> {
+    let ready = this.#withEarly(rows);
+    while (ready.length > 0) {
+      const outcomes = await this.#repository.importMessages(
+        ready.map(({ message }) => message),
+        this.#listsParticipants,
+      );
+      const advanced = new Set<string>();
+      ready.forEach((row, index) => {
+        const outcome = outcomes[index]!;
+        if (outcome === 'added') {
+          this.#messages++;
+          advanced.add(row.message.chatId);
+        } else if (outcome === 'present') this.#present++;
+        else if (outcome === 'early') this.#keepEarly(row);
+        else this.#refuse(file, row.lineNumber, outcome.refused);
+      });
+      // What had to wait for a message of this batch may follow it now.
+      ready = [...advanced].flatMap((chatId) => this.#takeEarly(chatId));
+    }
+  }
+
+  /** Adds to a batch what waits in its chats, each chat's messages that name a seq in ascending order. */
+  #withEarly(rows: readonly NumberedMessage[]): NumberedMessage[] {
+    const waiting = new Set(rows.map(({ message }) => message.chatId).filter((chatId) => this.#early.has(chatId)));
+    const all = [...rows, ...[...waiting].flatMap((chatId) => this.#takeEarly(chatId))];
+    return isAscending(all) ? all : all.sort(bySeq);
+  }
+
+  #takeEarly(chatId: string): NumberedMessage[] {
+    const rows = this.#early.get(chatId) ?? [];
+    this.#early.delete(chatId);
+    this.#earlyCount -= rows.length;
+    return rows.sort(bySeq);
+  }
+
+  #keepEarly(row: NumberedMessage): void {
+    if (this.#earlyCount === EARLY_LIMIT) {
+      throw new ImportStoppedError(`More than ${EARLY_LIMIT} messages come before their turn. Sort messages.jsonl by seq.`);
+    }
+    const rows = this.#early.get(row.message.chatId);
+    if (rows === undefined) this.#early.set(row.message.chatId, [row]);
+    else rows.push(row);
+    this.#earlyCount++;
+  }
+
+  /** What is still waiting at the end waits for a message that is not there. */
+  #refuseEarly(file: string): void {
+    for (const rows of this.#early.values()) {
+      for (const { message, lineNumber } of rows) {
+        this.#refuse(file, lineNumber, `seq: ${message.seq} would leave a hole in the chat before it`);
+      }
+    }
+  }
+
+  #refuse(file: string, lineNumber: number, reason: string): void {
+    this.#refused++;
+    this.listener.onRefused?.(file, lineNumber, reason);
+    if (this.isStrict) throw new ImportStoppedError(`${file}:${lineNumber}: ${reason}`);
+  }
+
+  #countOccurrence(key: string): number {
+    const count = (this.#occurrences.get(key) ?? 0) + 1;
+    this.#occurrences.set(key, count);
+    return count;
+  }
+}
+
+function bySeq(one: NumberedMessage, other: NumberedMessage): number {
+  const { seq } = one.message;
+  const { seq: otherSeq } = other.message;
+  return seq === null || otherSeq === null ? one.lineNumber - other.lineNumber : seq - otherSeq;
+}
+
+/** Whether the messages of each chat come in the order of their seqs already, as they do in most files. */
+function isAscending(rows: readonly NumberedMessage[]): boolean {
+  const last = new Map<string, number>();
+  for (const { message } of rows) {
+    if (message.seq === null) continue;
+    if (message.seq < (last.get(message.chatId) ?? 0)) return false;
+    last.set(message.chatId, message.seq);
+  }
+  return true;
+}

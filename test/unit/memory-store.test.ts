@@ -1,0 +1,215 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ChatEntry } from '../../src/cache/local/chat-entry.js';
+import { MemoryStore } from '../../src/cache/local/memory-store.js';
+import { BLOCK_SIZE, MessageBlock } from '../../src/cache/local/message-block.js';
+import type { Resident } from '../../src/cache/local/resident.js';
+import { UserEntry } from '../../src/cache/local/user-entry.js';
+import type { Change } from '../../src/storage/write/change.js';
+import { SAMPLE_MS, sampleChat, sampleChatId, sampleLoadedChat, sampleMessage, sampleParticipant } from './sample-records.js';
+
+const CHATS = Array.from({ length: 6 }, (_unused, number) => sampleChatId(number));
+const USERS = ['alice', 'bob', 'carol', 'dave'];
+
+type Step =
+  | { type: 'install'; chat: number; lastSeq: number; tail: number; users: number; end: 'warm' | 'cold' }
+  | { type: 'block'; chat: number; index: number }
+  | { type: 'user'; user: number; chats: number }
+  | { type: 'change'; chat: number; kind: 'send' | 'edit' | 'join' | 'leave' | 'title' | 'remove'; length: number; at: number }
+  | { type: 'touch'; chat: number; from: number; to: number }
+  | { type: 'removeChat' | 'touchUser' | 'addUserChat' | 'deleteUserChat'; chat: number; user: number }
+  | { type: 'clear' };
+
+const chat = fc.nat(CHATS.length - 1);
+const user = fc.nat(USERS.length - 1);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant('install' as const),
+      chat,
+      lastSeq: fc.nat(200),
+      tail: fc.nat(200),
+      users: fc.nat(USERS.length),
+      end: fc.constantFrom('warm' as const, 'cold' as const),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('block' as const), chat, index: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('user' as const), user, chats: fc.nat(CHATS.length) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      type: fc.constant('change' as const),
+      chat,
+      kind: fc.constantFrom('send', 'send', 'send', 'edit', 'join', 'leave', 'title', 'remove'),
+      length: fc.nat(3000),
+      at: fc.nat(200),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('touch' as const), chat, from: fc.nat(3), to: fc.nat(3) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constantFrom('removeChat' as const, 'touchUser' as const, 'addUserChat' as const, 'deleteUserChat' as const),
+      chat,
+      user,
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ type: 'clear' as const }) },
+);
+
+function changeOf(entry: ChatEntry, { kind, length, at }: Extract<Step, { type: 'change' }>): Change {
+  const version = entry.version + 1;
+  const userId = USERS[at % USERS.length]!;
+  const text = 'x'.repeat(length);
+  switch (kind) {
+    case 'send': {
+      const message = sampleMessage({ seq: entry.lastSeq + 1, version, text });
+      return { type: 'message', version, cause: 'sent', message, wasCountable: false };
+    }
+    case 'edit': {
+      const message = sampleMessage({ seq: (at % Math.max(1, entry.lastSeq)) + 1, version, text });
+      return { type: 'message', version, cause: 'edited', message, wasCountable: true };
+    }
+    case 'join':
+      return { type: 'participant', version, cause: 'joined', participant: sampleParticipant({ userId, version }) };
+    case 'leave': {
+      const participant = sampleParticipant({ userId, version, leftAtMs: SAMPLE_MS });
+      return { type: 'participant', version, cause: 'left', participant };
+    }
+    case 'title':
+      return { type: 'chat', version, chat: { ...sampleChat(entry.chatId), title: text } };
+    case 'remove':
+      return { type: 'removed', version };
+  }
+}
+
+function run(store: MemoryStore, command: Step): void {
+  if (command.type === 'clear') return store.clear();
+  if (command.type === 'user') {
+    return store.installUser(new UserEntry(USERS[command.user]!, CHATS.slice(0, command.chats)));
+  }
+  const chatId = CHATS[command.chat]!;
+  if (command.type === 'install') {
+    const { lastSeq, tail, users, end } = command;
+    const loaded = sampleLoadedChat(chatId, { lastSeq, tail: Math.min(lastSeq, tail), userIds: USERS.slice(0, users) });
+    const entry = new ChatEntry(chatId, loaded);
+    for (const block of entry.cutBlocks(loaded.messages)) entry.blocks.set(block.index, block);
+    return store.installChat(entry, end);
+  }
+  if (command.type === 'addUserChat') return store.addUserChat(USERS[command.user]!, chatId);
+  if (command.type === 'deleteUserChat') return store.deleteUserChat(USERS[command.user]!, chatId);
+  if (command.type === 'touchUser') {
+    const held = store.getUser(USERS[command.user]!);
+    return held === undefined ? undefined : store.touchUser(held);
+  }
+  const entry = store.getChat(chatId);
+  if (entry === undefined) return;
+  if (command.type === 'removeChat') return store.removeChat(entry, 'invalidated');
+  if (command.type === 'touch') return store.touch(entry, command.from, command.to);
+  if (command.type === 'block') {
+    const first = command.index * BLOCK_SIZE + 1;
+    const length = Math.min(BLOCK_SIZE, entry.lastSeq - first + 1);
+    if (length < 1) return;
+    const messages = Array.from({ length }, (_unused, at) => sampleMessage({ seq: first + at }));
+    return store.installBlock(entry, MessageBlock.of(command.index, messages, entry.lastSeq));
+  }
+  if (command.type !== 'change') return;
+  // As the applier does it.
+  const change = changeOf(entry, command);
+  if (entry.apply(change)) store.recharge(entry, change.type === 'message' ? change.message.seq : undefined);
+  else store.removeChat(entry, 'invalidated');
+}
+
+/** Everything that the maps of the store lead to. */
+function reachable(store: MemoryStore): Set<Resident> {
+  const found = new Set<Resident>();
+  for (const chatId of CHATS) {
+    const entry = store.getChat(chatId);
+    if (entry === undefined) continue;
+    found.add(entry);
+    for (const block of entry.blocks.values()) found.add(block);
+  }
+  for (const userId of store.userIds) found.add(store.getUser(userId)!);
+  return found;
+}
+
+/** The order of eviction, warm end first, found by the links of one resident. */
+function orderOf(resident: Resident | undefined): Resident[] {
+  let newest = resident;
+  while (newest?.newer !== undefined) newest = newest.newer;
+  const order: Resident[] = [];
+  for (let each = newest; each !== undefined; each = each.older) order.push(each);
+  return order;
+}
+
+function checkInvariants(store: MemoryStore): void {
+  const residents = reachable(store);
+  const [first] = residents;
+  const order = orderOf(first);
+  expect(order.every((each) => residents.has(each))).toBe(true);
+  expect(order).toHaveLength(residents.size);
+  expect([...residents].every((each) => each.chargedBytes === each.bytes && each.bytes > 0)).toBe(true);
+  expect(store.bytes).toBe([...residents].reduce((sum, each) => sum + each.bytes, 0));
+  expect(store.bytes).toBeLessThanOrEqual(store.maxBytes);
+  const entries = order.filter((each) => each instanceof ChatEntry);
+  const places = new Map(order.map((each, place) => [each, place]));
+  expect(store.chatCount).toBe(entries.length);
+  expect(store.blockCount).toBe(order.filter((each) => each instanceof MessageBlock).length);
+  expect([...store.hottestChats()].map(({ chatId }) => chatId)).toEqual(entries.map(({ chatId }) => chatId));
+  for (const entry of entries) {
+    const isBehind = (block: MessageBlock): boolean => places.get(block)! > places.get(entry)!;
+    expect([...entry.blocks.values()].every(isBehind)).toBe(true);
+  }
+}
+
+describe('the memory store', () => {
+  it('holds in its order what its maps hold, charged in full and within the budget, after every operation', () => {
+    const budget = fc.constantFrom(0, 3000, 20_000, 60_000, 10_000_000);
+    fc.assert(
+      fc.property(budget, fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), (maxBytes, steps) => {
+        const store = new MemoryStore(maxBytes);
+        for (const command of steps) {
+          run(store, command);
+          checkInvariants(store);
+        }
+      }),
+    );
+  });
+
+  it('keeps to the budget when a user whose index is held comes into one chat after another', () => {
+    const store = new MemoryStore(2000);
+    store.installUser(new UserEntry('alice', []));
+    for (let number = 0; number < 100; number++) {
+      store.addUserChat('alice', sampleChatId(number));
+      expect(store.bytes).toBeLessThanOrEqual(store.maxBytes);
+    }
+  });
+
+  it('lets what was used longest ago go first, and takes the blocks of an entry along', () => {
+    const store = new MemoryStore(1_000_000);
+    for (const chatId of CHATS) run(store, { type: 'install', chat: CHATS.indexOf(chatId), lastSeq: 100, tail: 100, users: 1, end: 'warm' });
+    store.touch(store.getChat(CHATS[0]!)!, 0, 1);
+    const rest = new MemoryStore(store.bytes / 2);
+    for (const entry of [...store.hottestChats()].toReversed()) {
+      store.removeChat(entry, 'replaced');
+      rest.installChat(entry);
+      checkInvariants(rest);
+    }
+    expect(rest.getChat(CHATS[0]!)).toBeDefined();
+    expect(rest.getChat(CHATS[1]!)).toBeUndefined();
+    expect(rest.removals.budget).toBeGreaterThan(0);
+  });
+
+  it('keeps a chat where it is in the order of eviction when it is written to, also when a block begins', () => {
+    const store = new MemoryStore(1_000_000);
+    run(store, { type: 'install', chat: 0, lastSeq: BLOCK_SIZE, tail: BLOCK_SIZE, users: 1, end: 'warm' });
+    run(store, { type: 'install', chat: 1, lastSeq: 1, tail: 1, users: 1, end: 'warm' });
+    for (let sent = 0; sent < 2; sent++) {
+      run(store, { type: 'change', chat: 0, kind: 'send', length: 10, at: 0 });
+      checkInvariants(store);
+      expect([...store.hottestChats()].map(({ chatId }) => chatId)).toEqual([CHATS[1], CHATS[0]]);
+    }
+    expect(store.getChat(CHATS[0]!)!.blocks.get(1)).toBeDefined();
+  });
+});
