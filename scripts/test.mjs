@@ -34,7 +34,13 @@ function runJest(url) {
   const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
   const child = spawn(
     process.execPath,
-    ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', '--expose-gc', jest, ...process.argv.slice(2)],
+    [
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      '--expose-gc',
+      jest,
+      ...process.argv.slice(2),
+    ],
     { stdio: 'inherit', env: { ...process.env, TEST_DATABASE_URL: url } },
   );
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));

@@ -5,6 +5,12 @@ import { HealthService } from './health/health.service.js';
 import type { Instance } from './main.js';
 
 /**
+ * Ctrl-C reaches the whole foreground group, and npm passes it on as well: one key press is two signals a few
+ * milliseconds apart.
+ */
+const SAME_PRESS_MS = 100;
+
+/**
  * Ends the process gracefully on the first SIGTERM or SIGINT, at once on the second.
  *
  * Readiness turns 503; after the drain time HTTP closes, what is at work is finished, the cache's heat is saved, the
@@ -15,13 +21,14 @@ export function closeOnSignal(
   limits: Pick<Environment, 'SHUTDOWN_DRAIN_MS' | 'SHUTDOWN_TIMEOUT_MS'>,
 ): void {
   const logger = new Logger('Shutdown');
-  let isClosing = false;
+  let closingSinceMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (isClosing) {
+    if (closingSinceMs !== undefined) {
+      if (performance.now() - closingSinceMs < SAME_PRESS_MS) return;
       logger.warn(`${signal} again: exiting at once.`);
       process.exit(1);
     }
-    isClosing = true;
+    closingSinceMs = performance.now();
     logger.log(`${signal}: closing.`);
     setTimeout(() => {
       logger.error(`Not closed after ${limits.SHUTDOWN_TIMEOUT_MS} ms: exiting.`);

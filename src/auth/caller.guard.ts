@@ -46,7 +46,8 @@ export class CallerGuard implements CanActivate {
 
   #requireKey(authorization: string | undefined): void {
     const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    if (key === undefined) throw new ScrollbackError('unauthenticated', 'Send a service key: Authorization: Bearer <key>.');
+    if (key === undefined)
+      throw new ScrollbackError('unauthenticated', 'Send a service key: Authorization: Bearer <key>.');
     const digest = createHash('sha256').update(key).digest();
     // Every key is compared, so that the time taken tells nothing about which one was near.
     const matches = this.#digests.filter((known) => timingSafeEqual(known, digest));

@@ -1,4 +1,11 @@
-import { Inject, Module, type DynamicModule, type ModuleMetadata, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type DynamicModule,
+  type ModuleMetadata,
+  type OnApplicationBootstrap,
+  type BeforeApplicationShutdown,
+} from '@nestjs/common';
 import { CACHE_OPTIONS, type CacheOptions } from './cache-options.js';
 import { CacheState } from './cache-state.js';
 import { CacheStats } from './cache-stats.js';

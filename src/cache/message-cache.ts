@@ -118,7 +118,11 @@ export class MessageCache {
   /**
    * Reads the newest messages of many chats, loading what is missing together. Chats not to be seen are left out.
    */
-  async getLatest(chatIds: readonly string[], limit: number, options: ReadOptions = {}): Promise<CachedJson<WireLatest>> {
+  async getLatest(
+    chatIds: readonly string[],
+    limit: number,
+    options: ReadOptions = {},
+  ): Promise<CachedJson<WireLatest>> {
     const missing = chatIds.filter((chatId) => this.chats.peek(chatId) === undefined);
     await this.chats.loadMany(missing, Math.max(limit, this.state.options.tailMessages));
     const pages: (string | Buffer)[] = [];

@@ -80,7 +80,8 @@ export const reactionPath = z.strictObject({
   emoji: z
     .string()
     .refine(
-      (emoji) => emoji.length >= 1 && [...emoji].length <= EMOJI_LENGTH && emoji.isWellFormed() && !/\p{Cc}/u.test(emoji),
+      (emoji) =>
+        emoji.length >= 1 && [...emoji].length <= EMOJI_LENGTH && emoji.isWellFormed() && !/\p{Cc}/u.test(emoji),
       `must be 1 to ${EMOJI_LENGTH} characters without control characters`,
     ),
 });
@@ -102,10 +103,10 @@ export const messagesQuery = z
     around: z.union([z.literal('firstUnread'), seqText], 'must be a seq or firstUnread').optional(),
     limit,
   })
-  .refine(
-    (query) => [query.before, query.after, query.around].filter((place) => place !== undefined).length <= 1,
-    { message: 'before, after and around cannot be combined', path: ['before'] },
-  );
+  .refine((query) => [query.before, query.after, query.around].filter((place) => place !== undefined).length <= 1, {
+    message: 'before, after and around cannot be combined',
+    path: ['before'],
+  });
 
 /** Query of changes. */
 export const changesQuery = z.strictObject({ since: numberText(0, Number.MAX_SAFE_INTEGER), limit });
@@ -171,7 +172,9 @@ export const idempotencyKey = identifier;
 function isTime(value: string): boolean {
   const match = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:[Zz]|[+-](\d\d):(\d\d))$/.exec(value);
   if (match === null) return false;
-  const [year, month, day, hour, minute, second, offsetHour, offsetMinute] = match.slice(1).map((part) => Number(part ?? 0));
+  const [year, month, day, hour, minute, second, offsetHour, offsetMinute] = match
+    .slice(1)
+    .map((part) => Number(part ?? 0));
   const lastDay = new Date(Date.UTC(year!, month!, 0)).getUTCDate();
   return (
     year! >= FIRST_YEAR &&

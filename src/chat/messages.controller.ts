@@ -1,4 +1,19 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Put, Query, Req, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -202,13 +217,16 @@ export class MessagesController {
   #checkText(text: string): void {
     const bytes = Buffer.byteLength(text);
     const { maxTextBytes } = this.options;
-    if (bytes > maxTextBytes) throw invalidField('text', `is ${bytes} bytes of UTF-8; at most ${maxTextBytes} are allowed`);
+    if (bytes > maxTextBytes)
+      throw invalidField('text', `is ${bytes} bytes of UTF-8; at most ${maxTextBytes} are allowed`);
   }
 }
 
 function readKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const text = Buffer.from(header, 'latin1').toString('utf8').replace(/^"(.*)"$/, '$1');
+  const text = Buffer.from(header, 'latin1')
+    .toString('utf8')
+    .replace(/^"(.*)"$/, '$1');
   const parsed = idempotencyKey.safeParse(text);
   if (parsed.success) return parsed.data;
   throw inputError(parsed.error.issues.map((issue) => ({ message: issue.message, path: ['Idempotency-Key'] })));

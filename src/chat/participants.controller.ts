@@ -9,7 +9,14 @@ import { MessageCache } from '../cache/message-cache.js';
 import { sendChatAnswer, sendJson, setChatVersion } from '../http/answer.js';
 import { ChatRepository } from '../storage/chat-repository.js';
 import { Route } from './api-operation.js';
-import { chatPath, markReadBody, noQuery, participantPath, participantsQuery, putParticipantBody } from './input-schemas.js';
+import {
+  chatPath,
+  markReadBody,
+  noQuery,
+  participantPath,
+  participantsQuery,
+  putParticipantBody,
+} from './input-schemas.js';
 import { MinChatVersion, requireChat } from './read-options.js';
 import { participantSchema, participantsSchema, readStateSchema } from './wire-schemas.js';
 

@@ -51,7 +51,13 @@ const presentMessageSchema = z
   .meta({ id: 'PresentMessage' });
 
 const deletedMessageSchema = z
-  .strictObject({ seq: z.int().min(1), senderId: z.string(), deleted: z.literal(true), createdAt: time, deletedAt: time })
+  .strictObject({
+    seq: z.int().min(1),
+    senderId: z.string(),
+    deleted: z.literal(true),
+    createdAt: time,
+    deletedAt: time,
+  })
   .meta({ id: 'DeletedMessage' });
 
 /** A message, or what is left of a deleted one. */

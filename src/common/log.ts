@@ -13,7 +13,13 @@ const NEST_LEVELS: Readonly<Record<(typeof LEVELS)[number], LogLevel>> = {
 };
 
 /** What Nest says of its own start: a line for every module and route. Of interest to whoever debugs the start. */
-const FRAMEWORK_CONTEXTS = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+const FRAMEWORK_CONTEXTS = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
 
 /** The logger of the process: one JSON line per event, or readable lines on a terminal. */
 class ProcessLogger extends ConsoleLogger {

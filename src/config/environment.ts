@@ -92,7 +92,9 @@ export interface Environment extends z.infer<typeof ENVIRONMENT_SCHEMA> {
  * @throws ConfigurationError naming every variable that is wrong.
  */
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): Environment {
-  const present = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''));
+  const present = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = ENVIRONMENT_SCHEMA.safeParse(present);
   if (!parsed.success) {
     throw new ConfigurationError(

@@ -29,10 +29,6 @@ export class HealthController {
   /** Can serve now. */
   @Get('ready')
   ready(): Promise<HealthCheckResult> {
-    return this.checks.check([
-      () => this.health.database(),
-      () => this.health.cache(),
-      () => this.health.coherence(),
-    ]);
+    return this.checks.check([() => this.health.database(), () => this.health.cache(), () => this.health.coherence()]);
   }
 }

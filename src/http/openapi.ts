@@ -35,12 +35,18 @@ export function openApiDocument(app: NestFastifyApplication): OpenApiDocument {
 
 /** Turns a schema into JSON Schema; those that have an id become components that others refer to. */
 function convert(schema: z.ZodType, io: 'input' | 'output'): { schema: SchemaMap[string]; components: SchemaMap } {
-  const { $schema: _dialect, $defs = {}, ...root } = z.toJSONSchema(schema, {
+  const {
+    $schema: _dialect,
+    $defs = {},
+    ...root
+  } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,
     unrepresentable: 'any',
   });
-  const components = Object.fromEntries(Object.entries($defs).map(([name, definition]) => [name, withoutId(definition)]));
+  const components = Object.fromEntries(
+    Object.entries($defs).map(([name, definition]) => [name, withoutId(definition)]),
+  );
   const { id } = schema.meta() ?? {};
   if (id === undefined) return { schema: withoutId(root) as SchemaMap[string], components: components as SchemaMap };
   return {

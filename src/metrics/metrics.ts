@@ -48,11 +48,16 @@ export class Metrics {
 
   #exposeCache(): void {
     const { state, stats, warmer, poller } = this;
-    this.#counter('cache_requests_total', 'Reads by what they were of and how they were answered.', ['cache', 'result'], (set) => {
-      for (const cache of CACHE_FAMILIES) {
-        for (const result of CACHE_RESULTS) set({ cache, result }, stats.requests(cache)[result]);
-      }
-    });
+    this.#counter(
+      'cache_requests_total',
+      'Reads by what they were of and how they were answered.',
+      ['cache', 'result'],
+      (set) => {
+        for (const cache of CACHE_FAMILIES) {
+          for (const result of CACHE_RESULTS) set({ cache, result }, stats.requests(cache)[result]);
+        }
+      },
+    );
     this.#gauge('cache_bytes', 'Bytes that the cache holds, overhead included.', () => state.store.bytes);
     this.#gauge('cache_max_bytes', 'Bytes that the cache may hold.', () => state.store.maxBytes);
     this.#gauge('cache_chats', 'Chats held.', () => state.store.chatCount);

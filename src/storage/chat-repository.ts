@@ -113,9 +113,7 @@ export class ChatRepository {
       }),
     );
     if (created.isNew) {
-      this.feed.announce(
-        asCommitted({ chatId, changes: [{ type: 'created', version: created.version, userIds }] }),
-      );
+      this.feed.announce(asCommitted({ chatId, changes: [{ type: 'created', version: created.version, userIds }] }));
     }
     return created;
   }
@@ -123,7 +121,10 @@ export class ChatRepository {
   /** Changes a chat's title or metadata; `undefined` keeps what is there. Equal content changes nothing. */
   updateChat(
     chatId: string,
-    update: { readonly title?: string | null | undefined; readonly metadata?: Readonly<Record<string, unknown>> | undefined },
+    update: {
+      readonly title?: string | null | undefined;
+      readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+    },
     actor: Actor = SERVICE,
   ): Promise<OperationResult> {
     const metadataJson = update.metadata === undefined ? undefined : JSON.stringify(update.metadata);
@@ -242,7 +243,10 @@ function withCreator(chat: NewChat): { readonly userId: string; readonly role: P
   return [...roles].map(([userId, role]) => ({ userId, role }));
 }
 
-function creationDigest(chat: NewChat, participants: readonly { readonly userId: string; readonly role: string }[]): Buffer {
+function creationDigest(
+  chat: NewChat,
+  participants: readonly { readonly userId: string; readonly role: string }[],
+): Buffer {
   const content = [
     chat.kind ?? 'group',
     chat.title ?? null,

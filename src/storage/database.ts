@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
+import { CopyInQuery } from './copy-in.js';
 
 /** A hand-written statement. The name makes it prepared once per connection, so it must be unique. */
 export interface Statement {
@@ -16,6 +17,8 @@ export type QueryPath = 'read' | 'write' | 'coherence';
 export interface Transaction {
   /** Runs a statement in the transaction. */
   query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
+  /** Runs a `COPY … FROM STDIN` with rows as {@link copyText} writes them. Nothing else may run beside it. */
+  copyIn(statement: Statement, chunks: Iterable<Buffer>): Promise<void>;
 }
 
 /**
@@ -68,11 +71,7 @@ export class Database {
     return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work);
   }
 
-  async #transaction<T>(
-    begin: string,
-    path: QueryPath,
-    work: (transaction: Transaction) => Promise<T>,
-  ): Promise<T> {
+  async #transaction<T>(begin: string, path: QueryPath, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     const noteBroken = (error: Error): void => {
@@ -104,6 +103,12 @@ export class Database {
         query: async (statement, values) => {
           this.#counts[path]++;
           return (await client.query({ ...statement, values: [...values] })).rows;
+        },
+        copyIn: (statement, chunks) => {
+          this.#counts[path]++;
+          return new Promise((resolve, reject) => {
+            client.query(new CopyInQuery(statement.text, chunks, (error) => (error ? reject(error) : resolve())));
+          });
         },
       });
     } catch (error) {

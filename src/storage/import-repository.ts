@@ -1,5 +1,14 @@
+import { copyText, type CopyValue } from './copy-in.js';
 import type { Database, Transaction } from './database.js';
-import { FIND_CLIENT_IDS, IDENTIFY_MESSAGES, IMPORT_CHATS, IMPORT_MESSAGES, IMPORT_REACTIONS, IMPORT_USERS, IMPORT_WRITERS } from './statements/import-rows.js';
+import {
+  FIND_CLIENT_IDS,
+  IDENTIFY_MESSAGES,
+  IMPORT_CHATS,
+  IMPORT_MESSAGES,
+  IMPORT_REACTIONS,
+  IMPORT_USERS,
+  IMPORT_WRITERS,
+} from './statements/import-rows.js';
 import { LOCK_HEADS } from './statements/lock-heads.js';
 import { MOVE_HEADS, WRITE_PARTICIPANTS } from './statements/write-rows.js';
 import type { ChatLine, MessageLine, UserLine } from './transfer-records.js';
@@ -85,7 +94,9 @@ export class ImportRepository {
   importMessages(messages: readonly MessageLine[], listsParticipants: ReadonlySet<string>): Promise<ImportOutcome[]> {
     return this.database.transaction(async (transaction) => {
       const chatIds = [...new Set(messages.map((message) => message.chatId))];
-      const heads = await transaction.query<{ chat_id: string; last_seq: string; version: string }>(LOCK_HEADS, [chatIds]);
+      const heads = await transaction.query<{ chat_id: string; last_seq: string; version: string }>(LOCK_HEADS, [
+        chatIds,
+      ]);
       const places = new Map<string, Place>(
         heads.map((head) => [
           head.chat_id,
@@ -182,11 +193,12 @@ function placeMessage(message: MessageLine, place: Place, known: Known, placed: 
     return isSame ? 'present' : { refused: `seq: ${seq} of this chat is another message already` };
   }
   if (seq !== null && seq > place.lastSeq + 1) return 'early';
-  const clientKey = `${chatId} ${senderId}\u0000${clientId}`;
+  const clientKey = clientId === null ? '' : `${chatId} ${senderId}\u0000${clientId}`;
   if (clientId !== null && known.clientIds.has(clientKey)) {
     return seq === null ? 'present' : { refused: 'client_id: belongs to another message of this sender' };
   }
-  if (replyTo !== null && replyTo > place.lastSeq) return { refused: `reply_to: there is no message ${replyTo} before it` };
+  if (replyTo !== null && replyTo > place.lastSeq)
+    return { refused: `reply_to: there is no message ${replyTo} before it` };
   if (clientId !== null) known.clientIds.add(clientKey);
   place.lastSeq++;
   place.version++;
@@ -199,21 +211,10 @@ function placeMessage(message: MessageLine, place: Place, known: Known, placed: 
 
 async function insert(transaction: Transaction, placed: readonly PlacedMessage[]): Promise<void> {
   if (placed.length === 0) return;
-  await transaction.query(IMPORT_MESSAGES, [
-    placed.map((message) => message.chatId),
-    placed.map((message) => message.seq),
-    placed.map((message) => message.version),
-    placed.map((message) => message.senderId),
-    placed.map((message) => message.clientId),
-    placed.map((message) => message.kind),
-    placed.map((message) => message.text),
-    placed.map((message) => message.metadataJson),
-    placed.map((message) => message.replyTo),
-    placed.map((message) => message.createdAtMs),
-    placed.map((message) => message.editedAtMs),
-    placed.map((message) => message.deletedAtMs),
-  ]);
-  const reactions = placed.flatMap(({ chatId, seq, reactions: list }) => list.map((each) => ({ ...each, chatId, seq })));
+  await transaction.copyIn(IMPORT_MESSAGES, copyText(placed, MESSAGE_COLUMNS));
+  const reactions = placed.flatMap(({ chatId, seq, reactions: list }) =>
+    list.map((each) => ({ ...each, chatId, seq })),
+  );
   if (reactions.length === 0) return;
   await transaction.query(IMPORT_REACTIONS, [
     reactions.map((row) => row.chatId),
@@ -222,4 +223,24 @@ async function insert(transaction: Transaction, placed: readonly PlacedMessage[]
     reactions.map((row) => row.emoji),
     reactions.map((row) => row.atMs),
   ]);
+}
+
+/** In the order of the statement. */
+const MESSAGE_COLUMNS: readonly ((message: PlacedMessage) => CopyValue)[] = [
+  (message) => message.chatId,
+  (message) => message.seq,
+  (message) => message.version,
+  (message) => message.senderId,
+  (message) => message.clientId,
+  (message) => message.kind,
+  (message) => message.text,
+  (message) => message.metadataJson,
+  (message) => message.replyTo,
+  (message) => timeText(message.createdAtMs),
+  (message) => timeText(message.editedAtMs),
+  (message) => timeText(message.deletedAtMs),
+];
+
+function timeText(timeMs: number | null): string | null {
+  return timeMs === null ? null : new Date(timeMs).toISOString();
 }

@@ -26,7 +26,9 @@ export function isConnectionError(error: unknown): boolean {
   const code = errorCodeOf(error);
   if (code === undefined) {
     // pg has no code for these: the pool waited too long, or the socket closed under a query.
-    return error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+    return (
+      error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
+    );
   }
   return CONNECTION_ERRORS.has(code) || code.startsWith('08') || code.startsWith('57P');
 }

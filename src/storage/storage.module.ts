@@ -85,7 +85,16 @@ export class StorageModule implements OnApplicationShutdown {
         }),
         TypeOrmModule.forFeature(entities),
       ],
-      providers: [Database, DatabaseProbe, ChangeFeed, GroupCommit, ChatRepository, MessageRepository, HeadRepository, HeatRepository],
+      providers: [
+        Database,
+        DatabaseProbe,
+        ChangeFeed,
+        GroupCommit,
+        ChatRepository,
+        MessageRepository,
+        HeadRepository,
+        HeatRepository,
+      ],
       exports: [
         serverModule,
         TypeOrmModule,

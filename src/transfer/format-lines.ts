@@ -55,7 +55,11 @@ export function formatMessageLine(message: MessageLine): string {
 }
 
 /** Metadata becomes further fields, as it came; what is called like a field of ours goes into `metadata`. */
-function line(fields: Readonly<Record<string, unknown>>, metadataJson: string | null, known: ReadonlySet<string>): string {
+function line(
+  fields: Readonly<Record<string, unknown>>,
+  metadataJson: string | null,
+  known: ReadonlySet<string>,
+): string {
   if (metadataJson === null || metadataJson === '{}') return JSON.stringify(fields);
   const further: [string, unknown][] = [];
   const hidden: [string, unknown][] = [];

@@ -5,7 +5,7 @@ import { findDataFile, readLines } from './line-reader.js';
 import { BadLineError, ChatIdMapper, parseChatLine, parseMessageLine, parseUserLine } from './parse-lines.js';
 
 /** Rows written by one transaction. More hold their chats' locks longer, fewer pay for more commits. */
-const BATCH_ROWS = 5000;
+const BATCH_ROWS = 10_000;
 
 /** Messages kept in memory because one with a lower seq has not come yet. */
 const EARLY_LIMIT = 200_000;
@@ -79,7 +79,9 @@ export class Importer {
     const chats = await findDataFile(folder, 'chats.jsonl');
     const messages = await findDataFile(folder, 'messages.jsonl');
     if (chats === undefined || messages === undefined) {
-      throw new Error(`${folder} has no chats.jsonl and messages.jsonl (or .jsonl.gz): it is not in the import format.`);
+      throw new Error(
+        `${folder} has no chats.jsonl and messages.jsonl (or .jsonl.gz): it is not in the import format.`,
+      );
     }
     if (users !== undefined) {
       await this.#readFile(users, parseUserLine, async (rows) => {
@@ -87,11 +89,19 @@ export class Importer {
         this.#users += rows.length;
       });
     }
-    await this.#readFile(chats, (line) => parseChatLine(line, this.#ids), (rows) => this.#importChats(rows));
+    await this.#readFile(
+      chats,
+      (line) => parseChatLine(line, this.#ids),
+      (rows) => this.#importChats(rows),
+    );
     await this.#readFile(
       messages,
       (line) => parseMessageLine(line, this.#ids, (key) => this.#countOccurrence(key)),
-      (rows) => this.#importMessages(messages, rows.map(({ value, lineNumber }) => ({ message: value, lineNumber }))),
+      (rows) =>
+        this.#importMessages(
+          messages,
+          rows.map(({ value, lineNumber }) => ({ message: value, lineNumber })),
+        ),
     );
     this.#refuseEarly(messages);
     return {
@@ -183,7 +193,9 @@ export class Importer {
 
   #keepEarly(row: NumberedMessage): void {
     if (this.#earlyCount === EARLY_LIMIT) {
-      throw new ImportStoppedError(`More than ${EARLY_LIMIT} messages come before their turn. Sort messages.jsonl by seq.`);
+      throw new ImportStoppedError(
+        `More than ${EARLY_LIMIT} messages come before their turn. Sort messages.jsonl by seq.`,
+      );
     }
     const rows = this.#early.get(row.message.chatId);
     if (rows === undefined) this.#early.set(row.message.chatId, [row]);

@@ -84,7 +84,9 @@ export function parseMessageLine(line: string, ids: ChatIdMapper, occurrence: (k
   if (kind !== 'user' && kind !== 'system') throw new BadLineError('kind: must be user or system');
   let clientId = readOptional(fields['client_id'], 'client_id', readUserId);
   if (seq === null && clientId === null) {
-    const key = createHash('sha256').update(JSON.stringify([chatId, senderId, createdAtMs, text])).digest('base64url');
+    const key = createHash('sha256')
+      .update(JSON.stringify([chatId, senderId, createdAtMs, text]))
+      .digest('base64url');
     clientId = `import:${key.slice(0, 22)}:${occurrence(key)}`;
   }
   return {
@@ -110,7 +112,8 @@ function parseObject(line: string): Fields {
   } catch {
     throw new BadLineError('is not JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new BadLineError('is not a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new BadLineError('is not a JSON object');
   return value as Fields;
 }
 
@@ -180,21 +183,23 @@ function readSeq(value: unknown, field: string): number {
 }
 
 function readTime(value: unknown, field: string): number {
-  const isText = typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i.test(value);
+  const isText =
+    typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i.test(value);
   const timeMs = isText ? Date.parse(value) : value;
-  if (typeof timeMs === 'number' && Number.isSafeInteger(timeMs) && timeMs >= 0 && timeMs <= LAST_TIME_MS) return timeMs;
+  if (typeof timeMs === 'number' && Number.isSafeInteger(timeMs) && timeMs >= 0 && timeMs <= LAST_TIME_MS)
+    return timeMs;
   throw new BadLineError(`${field}: must be an RFC 3339 time or whole milliseconds, from 1970 to 9999`);
 }
 
 function readMetadata(fields: Fields, known: ReadonlySet<string>, more: Fields = {}): string | null {
   const given = fields['metadata'];
   const isObject = typeof given === 'object' && given !== null && !Array.isArray(given);
-  let metadata: Record<string, unknown> | undefined = isObject ? { ...given } : undefined;
+  // Without a prototype, so that a key called __proto__ is a key, and is found and refused.
+  let metadata: Record<string, unknown> | undefined = isObject ? Object.assign(bare(), given) : undefined;
   // What is called metadata and is no object is a further field like any other.
-  if (given !== undefined && !isObject) metadata = { metadata: given };
-  for (const [key, value] of Object.entries({ ...fields, ...more })) {
-    if (!known.has(key) || key in more) (metadata ??= {})[key] = value;
-  }
+  if (given !== undefined && !isObject) metadata = Object.assign(bare(), { metadata: given });
+  for (const key in fields) if (!known.has(key)) (metadata ??= bare())[key] = fields[key];
+  for (const key in more) (metadata ??= bare())[key] = more[key];
   if (metadata === undefined || Object.keys(metadata).length === 0) return null;
   try {
     requireStorable(metadata, 'metadata');
@@ -203,4 +208,8 @@ function readMetadata(fields: Fields, known: ReadonlySet<string>, more: Fields =
     throw error;
   }
   return JSON.stringify(metadata);
+}
+
+function bare(): Record<string, unknown> {
+  return Object.create(null) as Record<string, unknown>;
 }

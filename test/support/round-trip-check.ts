@@ -83,7 +83,8 @@ async function walk(
 }
 
 function compare(chatId: string, lines: readonly MessageLine[], read: readonly WireMessage[]): void {
-  if (read.length !== lines.length) throw new Error(`${chatId}: ${read.length} messages read, ${lines.length} imported`);
+  if (read.length !== lines.length)
+    throw new Error(`${chatId}: ${read.length} messages read, ${lines.length} imported`);
   lines.forEach((line, index) => {
     const message = read[index]!;
     const isSame =
@@ -93,7 +94,8 @@ function compare(chatId: string, lines: readonly MessageLine[], read: readonly W
       Date.parse(message.createdAt) === line.createdAtMs &&
       (message.replyTo ?? null) === (line.deletedAtMs === null ? line.replyTo : null) &&
       JSON.stringify(sorted(message.metadata)) === JSON.stringify(sorted(JSON.parse(line.metadataJson ?? '{}')));
-    if (!isSame) throw new Error(`${chatId} seq ${index + 1}: read ${JSON.stringify(message)}, imported ${JSON.stringify(line)}`);
+    if (!isSame)
+      throw new Error(`${chatId} seq ${index + 1}: read ${JSON.stringify(message)}, imported ${JSON.stringify(line)}`);
   });
 }
 

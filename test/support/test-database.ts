@@ -13,7 +13,8 @@ export interface TestDatabase {
 /** The server that `scripts/test.mjs` has brought up; a test that needs it and runs without it fails. */
 export function testServerUrl(): string {
   const url = process.env['TEST_DATABASE_URL'];
-  if (url === undefined) throw new Error('TEST_DATABASE_URL is not set: run the tests by `npm test` or `npm run test:only`.');
+  if (url === undefined)
+    throw new Error('TEST_DATABASE_URL is not set: run the tests by `npm test` or `npm run test:only`.');
   return url;
 }
 
@@ -30,7 +31,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await client.connect();
   return {
     url: url.href,
-    query: async <Row extends object>(sql: string, values: unknown[] = []) => (await client.query(sql, values)).rows as Row[],
+    query: async <Row extends object>(sql: string, values: unknown[] = []) =>
+      (await client.query(sql, values)).rows as Row[],
     drop: async () => {
       await client.end();
       await runOnServer(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);

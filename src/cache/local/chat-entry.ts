@@ -1,10 +1,5 @@
 import type { LoadedChat } from '../../storage/chat-repository.js';
-import {
-  isCountable,
-  type ChatRecord,
-  type MessageRecord,
-  type ParticipantRecord,
-} from '../../storage/records.js';
+import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../storage/records.js';
 import type { Change } from '../../storage/write/change.js';
 import { BLOCK_SIZE, MessageBlock } from './message-block.js';
 import { Resident } from './resident.js';
@@ -68,9 +63,7 @@ export class ChatEntry extends Resident {
   }
 
   override get bytes(): number {
-    return (
-      ENTRY_OVERHEAD_BYTES + 2 * this.#prefix.length + this.#memberBytes + (this.lastMessage?.length ?? 0)
-    );
+    return ENTRY_OVERHEAD_BYTES + 2 * this.#prefix.length + this.#memberBytes + (this.lastMessage?.length ?? 0);
   }
 
   /** Cuts loaded messages, which reach to the last one without a gap, into the blocks they fill from their first on. */

@@ -155,7 +155,7 @@ export class MemoryStore {
 
   /** Forgets everything. */
   clear(): void {
-    for (const entry of [...this.#chats.values()]) this.removeChat(entry, 'invalidated');
+    for (const entry of this.#chats.values()) this.removeChat(entry, 'invalidated');
     for (const user of this.#users.values()) this.#release(user);
     this.#users.clear();
   }

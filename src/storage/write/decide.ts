@@ -203,7 +203,8 @@ class Line {
         { field: 'seq', message: `is beyond the last message, ${this.lastSeq}` },
       ]);
     }
-    if (operation.seq <= before.lastReadSeq) return { operation, result: { version: this.version, participant: before } };
+    if (operation.seq <= before.lastReadSeq)
+      return { operation, result: { version: this.version, participant: before } };
     this.version++;
     const participant = { ...before, lastReadSeq: operation.seq, version: this.version };
     return {

@@ -160,17 +160,19 @@ async function readClientIds(transaction: Transaction, asked: ChatOperation[], o
   const sends = asked.filter(
     (operation): operation is SendOperation => operation.type === 'send' && operation.clientId !== null,
   );
-  const rows = await queryUnlessEmpty<
-    MessageRow & { sender_id: string; client_id: string; same_content: boolean }
-  >(transaction, LOOK_UP_CLIENT_IDS, [
-    sends.map((send) => send.chatId),
-    sends.map((send) => send.senderId),
-    sends.map((send) => send.clientId),
-    sends.map((send) => send.kind),
-    sends.map((send) => send.text),
-    sends.map((send) => send.metadataJson),
-    sends.map((send) => send.replyTo),
-  ]);
+  const rows = await queryUnlessEmpty<MessageRow & { sender_id: string; client_id: string; same_content: boolean }>(
+    transaction,
+    LOOK_UP_CLIENT_IDS,
+    [
+      sends.map((send) => send.chatId),
+      sends.map((send) => send.senderId),
+      sends.map((send) => send.clientId),
+      sends.map((send) => send.kind),
+      sends.map((send) => send.text),
+      sends.map((send) => send.metadataJson),
+      sends.map((send) => send.replyTo),
+    ],
+  );
   for (const row of rows) {
     const locked = of(row.chat_id);
     const message = keepMessage(row, locked);

@@ -114,7 +114,9 @@ async function deleteMessages(transaction: Transaction, writes: readonly Write[]
 }
 
 async function writeReactions(transaction: Transaction, writes: readonly Write[]): Promise<void> {
-  const rows = writes.flatMap(({ chatId, version, react }) => (react === undefined ? [] : [{ chatId, version, ...react }]));
+  const rows = writes.flatMap(({ chatId, version, react }) =>
+    react === undefined ? [] : [{ chatId, version, ...react }],
+  );
   await writeColumns(transaction, WRITE_REACTIONS, rows, [
     (row) => row.chatId,
     (row) => row.seq,
@@ -126,7 +128,9 @@ async function writeReactions(transaction: Transaction, writes: readonly Write[]
 }
 
 async function writeParticipants(transaction: Transaction, writes: readonly Write[]): Promise<void> {
-  const rows = writes.flatMap(({ chatId, participant }) => (participant === undefined ? [] : [{ chatId, ...participant }]));
+  const rows = writes.flatMap(({ chatId, participant }) =>
+    participant === undefined ? [] : [{ chatId, ...participant }],
+  );
   await writeColumns(transaction, WRITE_PARTICIPANTS, rows, [
     (row) => row.chatId,
     (row) => row.userId,

@@ -1,0 +1,150 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { ApiClient } from '../support/api-client.js';
+
+/** What the API promises of what others have written. */
+const STALENESS_BOUND_MS = 5000;
+
+const COMMAND = resolve('bin/scrollback.mjs');
+
+/** The `scrollback` command as a process. */
+class CommandProcess {
+  output = '';
+  readonly exited: Promise<number | null>;
+
+  private constructor(readonly child: ChildProcess) {
+    child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    child.stderr!.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    this.exited = once(child, 'exit').then(([code]) => code as number | null);
+  }
+
+  static start(args: readonly string[], environment: Readonly<Record<string, string>>): CommandProcess {
+    const { PATH, HOME } = process.env;
+    return new CommandProcess(
+      spawn(process.execPath, [COMMAND, ...args], {
+        env: { PATH, HOME, ...environment },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
+  }
+
+  /** Resolves with the first match in the output; rejects if the process ends without one. */
+  async waitFor(pattern: RegExp): Promise<string> {
+    let hasExited = false;
+    void this.exited.then(() => (hasExited = true));
+    for (;;) {
+      const match = pattern.exec(this.output);
+      if (match !== null) return match[1] ?? match[0];
+      if (hasExited) throw new Error(`The process ended without ${pattern}:\n${this.output}`);
+      await Promise.race([this.exited, once(this.child.stdout!, 'data'), once(this.child.stderr!, 'data')]);
+    }
+  }
+}
+
+describe('the scrollback command', () => {
+  let folder: string;
+  const started: CommandProcess[] = [];
+  const start = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): CommandProcess => {
+    const command = CommandProcess.start(args, {
+      PORT: '0',
+      SCROLLBACK_DATA_DIR: join(folder, 'data'),
+      ...environment,
+    });
+    started.push(command);
+    return command;
+  };
+  const serve = async (): Promise<{ command: CommandProcess; api: ApiClient }> => {
+    const command = start(['serve']);
+    return { command, api: new ApiClient(await command.waitFor(/Listening on (http:\/\/[\d.:]+)/)) };
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'scrollback-command-'));
+  });
+  afterAll(async () => {
+    for (const { child, exited } of started) {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+      await exited;
+    }
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('serves, ends with code 0 on SIGTERM, and has its data when it starts again', async () => {
+    const first = await serve();
+    const chat = await first.api.createChat({ participants: [{ userId: 'ann' }] });
+    await first.api.send(chat.id, { senderId: 'ann', text: 'remember me' });
+    const ready = await first.api.get<{ status: string; details: object }>('/health/ready');
+    expect(ready.status).toBe(200);
+    expect(Object.keys(ready.body.details)).toEqual(['database', 'cache', 'coherence']);
+    expect((await first.api.get<string>('/metrics')).body).toMatch(
+      /^scrollback_cache_requests_total\{cache="chat",result="hit"\} \d+$/m,
+    );
+    first.command.child.kill('SIGTERM');
+    expect(await first.command.exited).toBe(0);
+
+    const second = await serve();
+    expect((await second.api.page(chat.id)).items.map(({ text }) => text)).toEqual(['remember me']);
+    second.command.child.kill('SIGINT');
+    expect(await second.command.exited).toBe(0);
+  });
+
+  it('recovers the embedded database of an instance that was killed, with every acknowledged message', async () => {
+    const killed = await serve();
+    const chat = await killed.api.createChat({ participants: [{ userId: 'ann' }] });
+    const sent: string[] = [];
+    for (let index = 1; index <= 50; index++) {
+      sent.push((await killed.api.send(chat.id, { senderId: 'ann', text: `message ${index}` })).text!);
+    }
+    killed.command.child.kill('SIGKILL');
+    await killed.command.exited;
+
+    const next = await serve();
+    expect((await next.api.page(chat.id)).items.map(({ text }) => text)).toEqual(sent);
+    const clash = start(['serve']);
+    expect(await clash.exited).toBe(1);
+    expect(clash.output).toMatch(
+      /is in use by process \d+\. Stop it, choose another SCROLLBACK_DATA_DIR, or set DATABASE_URL/,
+    );
+    next.command.child.kill('SIGTERM');
+    expect(await next.command.exited).toBe(0);
+  });
+
+  it('imports beside a running instance, which shows it without a restart', async () => {
+    const { command, api } = await serve();
+    // Read before the import: what is remembered of this user must not outlive it.
+    expect((await api.inbox('user-1')).items).toEqual([]);
+    const source = join(folder, 'source');
+    const generated = start(['generate', source, '--messages', '300']);
+    expect(await generated.exited).toBe(0);
+    const imported = start(['import', source]);
+    expect(await imported.exited).toBe(0);
+    expect(imported.output).toMatch(/Imported 300 messages in \d+ new chats/);
+    // Within the bound on staleness; the next look at the database comes after a second at most.
+    await waitUntil(async () => (await api.inbox('user-1')).items.length > 0, STALENESS_BOUND_MS);
+    expect((await api.inbox('user-1')).items[0]!.chat.lastSeq).toBeGreaterThan(0);
+    command.child.kill('SIGTERM');
+    expect(await command.exited).toBe(0);
+  });
+
+  it('names every wrong variable, prints no value, and exits with 78', async () => {
+    const command = start(['serve'], {
+      PORT: 'http',
+      CACHE_MAX_BYTES: 'secret-size',
+      DATABASE_URL: 'mysql://user:secret-password@host/db',
+      AUTH_MODE: 'key',
+    });
+    expect(await command.exited).toBe(78);
+    expect(command.output).toMatch(/PORT: must be a whole number/);
+    expect(command.output).toMatch(/CACHE_MAX_BYTES: must be a size/);
+    expect(command.output).toMatch(/DATABASE_URL: must be a URL/);
+    expect(command.output).not.toMatch(/secret|mysql/);
+    const exposed = start(['serve'], { HOST: '0.0.0.0' });
+    expect(await exposed.exited).toBe(78);
+    expect(exposed.output).toMatch(/AUTH_MODE: none is refused when HOST is a public address/);
+  });
+});

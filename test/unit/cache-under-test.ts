@@ -1,0 +1,116 @@
+import { CacheState } from '../../src/cache/cache-state.js';
+import { CacheStats } from '../../src/cache/cache-stats.js';
+import { Poller } from '../../src/cache/coherence/poller.js';
+import { MessageCache } from '../../src/cache/message-cache.js';
+import { ChatReader } from '../../src/cache/read/chat-reader.js';
+import { InboxReader } from '../../src/cache/read/inbox-reader.js';
+import { MessageReader } from '../../src/cache/read/message-reader.js';
+import { UnreadReader } from '../../src/cache/read/unread-reader.js';
+import { ChangeApplier } from '../../src/cache/write/change-applier.js';
+import type { ChatRepository } from '../../src/storage/chat-repository.js';
+import type { HeadRepository } from '../../src/storage/head-repository.js';
+import type { MessageRepository } from '../../src/storage/message-repository.js';
+import { asCommitted, type Change } from '../../src/storage/write/change.js';
+import { ChangeFeed } from '../../src/storage/write/change-feed.js';
+import type { FakeDatabase } from './fake-database.js';
+
+/** Newest messages that fills load here: fewer than a block, so that history has to be loaded by itself. */
+export const TAIL_MESSAGES = 10;
+
+/** What stands between the cache and the database: asked before a statement reads, and again before its answer comes. */
+export type Passage = (step: string) => Promise<void>;
+
+/** The cache with its real parts, over a database in memory whose answers come when the test lets them. */
+export class CacheUnderTest {
+  readonly state: CacheState;
+  readonly stats = new CacheStats();
+  readonly applier: ChangeApplier;
+  readonly chats: ChatReader;
+  readonly messages: MessageReader;
+  readonly poller: Poller;
+  readonly cache: MessageCache;
+  readonly #feed = new ChangeFeed();
+
+  constructor(database: FakeDatabase, passage: Passage, { maxBytes = 10_000_000 }: { maxBytes?: number } = {}) {
+    const ask = async <T>(name: string, read: () => T): Promise<T> => {
+      await passage(`${name} reads`);
+      const answer = read();
+      await passage(`${name} answers`);
+      return answer;
+    };
+    const chatRepository: Pick<ChatRepository, 'loadChats' | 'loadUserChats' | 'countUnread'> = {
+      loadChats: (chatIds, tail, blockSize) => ask('loadChats', () => database.loadChats(chatIds, tail, blockSize)),
+      loadUserChats: (userId) => ask('loadUserChats', () => database.loadUserChats(userId)),
+      countUnread: (userId, chatIds) => ask('countUnread', () => database.countUnread(userId, chatIds)),
+    };
+    const messageRepository: Pick<MessageRepository, 'loadMessages'> = {
+      loadMessages: (chatId, from, to) => ask('loadMessages', () => database.loadMessages(chatId, from, to)),
+    };
+    const headRepository: Pick<HeadRepository, 'poll' | 'findMemberships'> = {
+      poll: (horizon) => ask('poll', () => database.pollHeads(horizon)),
+      findMemberships: (chatIds, userIds) => ask('poll', () => database.findMemberships(chatIds, userIds)),
+    };
+    const chats = chatRepository as ChatRepository;
+    const messages = messageRepository as MessageRepository;
+    this.state = new CacheState({
+      mode: 'on',
+      maxBytes,
+      tailMessages: TAIL_MESSAGES,
+      warmDeadlineMs: 0,
+      pollMs: 1_000_000,
+    });
+    this.applier = new ChangeApplier(this.state, this.#feed);
+    this.chats = new ChatReader(chats, this.state, this.stats);
+    this.messages = new MessageReader(messages, this.chats, this.state, this.stats);
+    const inboxes = new InboxReader(chats, this.chats, new UnreadReader(chats, this.state), this.state);
+    this.cache = new MessageCache(this.chats, this.messages, inboxes, messages, this.state, this.stats);
+    this.poller = new Poller(headRepository as HeadRepository, this.applier, this.state);
+  }
+
+  /** What the group commit does after COMMIT. */
+  announce(chatId: string, ...changes: readonly Change[]): void {
+    this.#feed.announce(asCommitted({ chatId, changes }));
+  }
+}
+
+/** Holds back what passes, until the test lets it go on. */
+export class Gate {
+  readonly #waiting: { readonly step: string; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+
+  readonly pass: Passage = (step) =>
+    new Promise((resolve, reject) => {
+      this.#waiting.push({ step, resolve, reject });
+    });
+
+  /** What waits, in the order it came. */
+  get waiting(): string[] {
+    return this.#waiting.map(({ step }) => step);
+  }
+
+  /** Lets the first one that waits at a step go on, and waits until everything that follows from it has happened. */
+  async open(step: string): Promise<void> {
+    await quiet();
+    this.#take(step).resolve();
+    await quiet();
+  }
+
+  /** Fails the first one that waits at a step. */
+  async fail(step: string, error: Error): Promise<void> {
+    await quiet();
+    this.#take(step).reject(error);
+    await quiet();
+  }
+
+  #take(step: string): { readonly resolve: () => void; readonly reject: (error: Error) => void } {
+    const at = this.#waiting.findIndex((each) => each.step === step);
+    if (at < 0) throw new Error(`nothing waits at "${step}", only at ${JSON.stringify(this.waiting)}`);
+    return this.#waiting.splice(at, 1)[0]!;
+  }
+}
+
+/** Resolves when every promise that could go on has gone on. */
+export function quiet(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

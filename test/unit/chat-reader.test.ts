@@ -1,0 +1,208 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { BLOCK_SIZE } from '../../src/cache/local/message-block.js';
+import { expectHeldAsInDatabase } from './cache-expectations.js';
+import { CacheUnderTest, Gate, quiet } from './cache-under-test.js';
+import { FakeDatabase, type Write } from './fake-database.js';
+import { sampleChatId } from './sample-records.js';
+
+const CHAT = sampleChatId(1);
+const LAST_SEQ = 2 * BLOCK_SIZE + 12;
+
+let database: FakeDatabase;
+let gate: Gate;
+let tested: CacheUnderTest;
+
+beforeEach(() => {
+  database = new FakeDatabase();
+  database.commit(CHAT, { type: 'create', userIds: ['alice', 'bob'], lastSeq: LAST_SEQ });
+  gate = new Gate();
+  tested = new CacheUnderTest(database, gate.pass);
+});
+
+/** Commits on this instance, which hears of it. */
+function write(...writes: readonly Write[]): void {
+  tested.announce(CHAT, ...writes.map((each) => database.commit(CHAT, each)!));
+}
+
+/** Commits on another instance. */
+function writeElsewhere(...writes: readonly Write[]): void {
+  for (const each of writes) expect(database.commit(CHAT, each)).toBeDefined();
+}
+
+const SEND: Write = { type: 'send', senderId: 'bob' };
+
+async function load(): Promise<void> {
+  const reading = tested.chats.read(CHAT);
+  await gate.open('loadChats reads');
+  await gate.open('loadChats answers');
+  await reading;
+}
+
+describe('a fill of a chat', () => {
+  it('brings what it read up to a write that is announced while the answer is on its way', async () => {
+    const reading = tested.chats.read(CHAT);
+    await gate.open('loadChats reads');
+    write(SEND, { type: 'edit', seq: LAST_SEQ }, { type: 'title', title: 'new' });
+    await gate.open('loadChats answers');
+    expect(await reading).toMatchObject({ isHit: false, entry: { version: 4, lastSeq: LAST_SEQ + 1 } });
+    expectHeldAsInDatabase(tested, database, CHAT);
+    expect(gate.waiting).toEqual([]);
+  });
+
+  it('takes a write once that it has read and that is announced afterwards', async () => {
+    const reading = tested.chats.read(CHAT);
+    const change = database.commit(CHAT, SEND)!;
+    await gate.open('loadChats reads');
+    tested.announce(CHAT, change);
+    await gate.open('loadChats answers');
+    expect((await reading).entry.version).toBe(2);
+    expectHeldAsInDatabase(tested, database, CHAT);
+    tested.announce(CHAT, change);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('reads again when it missed a write of somebody else before one that is announced', async () => {
+    const reading = tested.chats.read(CHAT);
+    await gate.open('loadChats reads');
+    writeElsewhere({ type: 'edit', seq: 1 });
+    write(SEND);
+    await gate.open('loadChats answers');
+    expect(tested.state.store.getChat(CHAT)).toBeUndefined();
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    expect((await reading).entry.version).toBe(3);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('reads again when the poll has seen a later version meanwhile', async () => {
+    const reading = tested.chats.read(CHAT);
+    await gate.open('loadChats reads');
+    writeElsewhere(SEND);
+    tested.applier.onVersionSeen(CHAT, 2);
+    await gate.open('loadChats answers');
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    expect((await reading).entry.version).toBe(2);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('is one for all who ask while it is on its way, whoever of them asks for what', async () => {
+    const readings = Array.from({ length: 20 }, () => tested.chats.read(CHAT));
+    readings.push(tested.chats.read(CHAT, 1), tested.chats.read(CHAT, 0, 0));
+    const many = tested.chats.loadMany([CHAT], 0);
+    await quiet();
+    expect(gate.waiting).toEqual(['loadChats reads']);
+    await gate.open('loadChats reads');
+    readings.push(tested.chats.read(CHAT));
+    await gate.open('loadChats answers');
+    const entries = (await Promise.all(readings)).map(({ entry }) => entry);
+    expect(new Set([...entries, ...(await many)]).size).toBe(1);
+    expect(gate.waiting).toEqual([]);
+    expect(tested.stats.loads).toEqual({ ok: 1, failed: 0 });
+  });
+
+  it('that fails frees all who wait with the error and leaves nothing behind', async () => {
+    const readings = [tested.chats.read(CHAT), tested.chats.read(CHAT)];
+    const outcomes = Promise.allSettled(readings);
+    await gate.fail('loadChats reads', new Error('connection lost'));
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(tested.state.store.getChat(CHAT)).toBeUndefined();
+    expect(tested.stats.loads).toEqual({ ok: 0, failed: 1 });
+    write(SEND);
+    await load();
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('of a chat that does not exist is kept until the chat comes into being', async () => {
+    const other = sampleChatId(2);
+    const reading = tested.chats.read(other);
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    expect((await reading).entry).toMatchObject({ chat: undefined, version: 0 });
+    expect(await tested.chats.read(other)).toMatchObject({ isHit: true });
+    expect(await tested.cache.getChat(other)).toBeUndefined();
+    tested.announce(other, database.commit(other, { type: 'create', userIds: ['alice'] })!);
+    expect(tested.state.store.getChat(other)).toBeUndefined();
+  });
+
+  it('of a chat that comes into being meanwhile reads it', async () => {
+    const other = sampleChatId(2);
+    const reading = tested.chats.read(other);
+    await gate.open('loadChats reads');
+    tested.announce(other, database.commit(other, { type: 'create', userIds: ['alice'] })!);
+    await gate.open('loadChats answers');
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    expect((await reading).entry).toMatchObject({ version: 1, chat: { id: other } });
+  });
+
+  it('of a chat that is deleted meanwhile shows it to nobody', async () => {
+    const reading = tested.cache.getChat(CHAT);
+    await gate.open('loadChats reads');
+    write({ type: 'remove' });
+    await gate.open('loadChats answers');
+    expect(await reading).toBeUndefined();
+    expect(tested.state.store.getChat(CHAT)).toMatchObject({ chat: undefined, version: 2 });
+  });
+
+  it('leaves what is held alone when that is newer', async () => {
+    const old = tested.chats.loadMany([CHAT], 0);
+    await gate.open('loadChats reads');
+    write(SEND);
+    await gate.open('loadChats answers');
+    const [entry] = await old;
+    expect(entry).toBe(tested.state.store.getChat(CHAT));
+    const again = tested.chats.refresh(CHAT, 1);
+    await again;
+    expect(tested.state.store.getChat(CHAT)).toBe(entry);
+    expect(gate.waiting).toEqual([]);
+  });
+});
+
+describe('a held chat', () => {
+  beforeEach(load);
+
+  it('is answered without asking the database, and follows every write', async () => {
+    write(SEND, { type: 'delete', seq: LAST_SEQ }, { type: 'leave', userId: 'bob' });
+    expect(await tested.chats.read(CHAT)).toMatchObject({ isHit: true, entry: { version: 4 } });
+    expectHeldAsInDatabase(tested, database, CHAT);
+    expect(gate.waiting).toEqual([]);
+  });
+
+  it('is forgotten when it has missed a version, and read anew', async () => {
+    writeElsewhere(SEND);
+    expect(tested.state.store.getChat(CHAT)!.version).toBe(1);
+    write(SEND);
+    expect(tested.state.store.getChat(CHAT)).toBeUndefined();
+    await load();
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('is forgotten when the outcome of a commit is unknown', () => {
+    tested.applier.onOutcomeUnknown(CHAT);
+    expect(tested.state.store.getChat(CHAT)).toBeUndefined();
+  });
+
+  it('is read anew for who asks for a later version', async () => {
+    writeElsewhere(SEND);
+    const reading = tested.chats.read(CHAT, 2);
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    expect(await reading).toMatchObject({ isHit: false, entry: { version: 2 } });
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('refuses a reader who asks for a version that nobody has committed, and stays held', async () => {
+    const reading = tested.chats.read(CHAT, 5).catch((error: unknown) => error);
+    let isSettled = false;
+    void reading.then(() => {
+      isSettled = true;
+    });
+    while (!isSettled) {
+      for (const step of gate.waiting) await gate.open(step);
+      await quiet();
+    }
+    expect(await reading).toMatchObject({ code: 'version_not_reached' });
+    expect(tested.state.store.getChat(CHAT)).toMatchObject({ version: 1 });
+  });
+});

@@ -1,0 +1,72 @@
+import type { HeadRecord, MessageRecord, ParticipantRecord } from '../../src/storage/records.js';
+import type { ChatOperation, SendOperation } from '../../src/storage/write/chat-operation.js';
+import {
+  clientIdKey,
+  reactionKey,
+  type ClientIdMatch,
+  type Decision,
+  type LockedChat,
+} from '../../src/storage/write/chat-state.js';
+import { SAMPLE_MS, sampleChat } from './sample-records.js';
+
+/** The rows of one chat, kept as the database would keep them: what deciding reads, and what its decisions write. */
+export class ChatRows {
+  head: HeadRecord = { lastSeq: 0, version: 1, resetVersion: 0 };
+  chat: LockedChat['chat'];
+  readonly participants = new Map<string, ParticipantRecord>();
+  readonly messages = new Map<number, MessageRecord>();
+  readonly reactions = new Set<string>();
+  readonly #firstContents = new Map<string, { readonly seq: number; readonly content: string }>();
+
+  constructor(readonly chatId: string) {
+    this.chat = sampleChat(chatId);
+  }
+
+  /** What the lock shows to the operations of one batch. */
+  lock(operations: readonly ChatOperation[]): LockedChat {
+    const clientIds = new Map<string, ClientIdMatch>();
+    for (const operation of operations) {
+      if (operation.type !== 'send') continue;
+      const first = this.#firstContents.get(clientIdKey(operation));
+      if (first === undefined) continue;
+      clientIds.set(clientIdKey(operation), { seq: first.seq, sameContent: first.content === contentOf(operation) });
+    }
+    const active = [...this.participants.values()].filter(({ leftAtMs }) => leftAtMs === null);
+    return {
+      chatId: this.chatId,
+      chat: this.chat,
+      nowMs: SAMPLE_MS,
+      participants: new Map(this.participants),
+      messages: new Map(this.messages),
+      clientIds,
+      reactions: new Set(this.reactions),
+      ownerCount: active.filter(({ role }) => role === 'owner').length,
+      participantCount: active.length,
+    };
+  }
+
+  /** Writes what was decided. */
+  write(decisions: readonly Decision[], head: HeadRecord): void {
+    this.head = head;
+    for (const decision of decisions) {
+      if ('error' in decision || decision.writes === undefined) continue;
+      const { insert, edit, tombstone, react, participant, chat, removeChat } = decision.writes;
+      for (const message of [insert, edit?.after, tombstone]) if (message !== undefined) this.messages.set(message.seq, message);
+      if (insert !== undefined && decision.operation.type === 'send' && insert.clientId !== null) {
+        this.#firstContents.set(clientIdKey(decision.operation), { seq: insert.seq, content: contentOf(decision.operation) });
+      }
+      if (react !== undefined) {
+        const key = reactionKey(react.seq, react.userId, react.emoji);
+        if (react.present) this.reactions.add(key);
+        else this.reactions.delete(key);
+      }
+      if (participant !== undefined) this.participants.set(participant.userId, participant);
+      if (chat !== undefined) this.chat = chat;
+      if (removeChat === true) this.chat = undefined;
+    }
+  }
+}
+
+function contentOf({ kind, text, metadataJson, replyTo }: SendOperation): string {
+  return JSON.stringify([kind, text, metadataJson, replyTo]);
+}

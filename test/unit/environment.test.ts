@@ -1,0 +1,105 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import {
+  ConfigurationError,
+  ENVIRONMENT_SCHEMA,
+  EXIT_BAD_CONFIGURATION,
+  readEnvironment,
+} from '../../src/config/environment.js';
+
+/** Variables for which any text is right. */
+const FREE_TEXT = ['HOST', 'SCROLLBACK_DATA_DIR'];
+
+const CHECKED = Object.keys(ENVIRONMENT_SCHEMA.shape).filter((name) => !FREE_TEXT.includes(name));
+
+/** A value that is wrong for every checked variable, and would give a secret away. */
+const SECRET = 's3cret://hunter2';
+
+const KEY = `backend:${'a1'.repeat(32)}`;
+
+function refusal(variables: Record<string, string>): ConfigurationError {
+  try {
+    readEnvironment(variables);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error;
+    throw error;
+  }
+  throw new Error('it was expected to be refused');
+}
+
+function namesIn(error: ConfigurationError): string[] {
+  return error.variables.map(({ name }) => name);
+}
+
+describe('the environment', () => {
+  it('needs no variable at all', () => {
+    const environment = readEnvironment({});
+    expect(environment).toMatchObject({ HOST: '127.0.0.1', PORT: 3000, CACHE_MODE: 'on', AUTH_MODE: 'none' });
+    expect(environment.CACHE_MAX_BYTES).toBeGreaterThanOrEqual(2 ** 20);
+    expect(Number.isSafeInteger(environment.CACHE_MAX_BYTES)).toBe(true);
+  });
+
+  it('takes an empty variable for one that is not there', () => {
+    const empty = Object.fromEntries(Object.keys(ENVIRONMENT_SCHEMA.shape).map((name) => [name, '']));
+    expect(readEnvironment(empty)).toEqual(readEnvironment({}));
+  });
+
+  it('leaves variables alone that are somebody else’s', () => {
+    expect(readEnvironment({ PATH: '/bin', SCROLLBACK_UNKNOWN: 'x' })).toEqual(readEnvironment({}));
+  });
+
+  it('is refused with every wrong variable named once', () => {
+    expect(CHECKED.length).toBeGreaterThan(10);
+    const error = refusal(Object.fromEntries(CHECKED.map((name) => [name, SECRET])));
+    expect(namesIn(error).toSorted()).toEqual(CHECKED.toSorted());
+    for (const name of CHECKED) expect(error.message).toContain(`${name}: `);
+  });
+
+  it.each(CHECKED)('is refused with a wrong %s alone, by its name', (name) => {
+    expect(namesIn(refusal({ [name]: SECRET }))).toEqual([name]);
+  });
+
+  it('never has a value in its refusal', () => {
+    const error = refusal(Object.fromEntries(CHECKED.map((name) => [name, SECRET])));
+    for (const text of [error.message, String(error), error.stack, JSON.stringify(error), inspect(error, { depth: 9 })]) {
+      expect(text).not.toContain('s3cret');
+      expect(text).not.toContain('hunter2');
+    }
+    const key = refusal({ AUTH_MODE: 'key', AUTH_KEYS: `${KEY},hunter2` });
+    expect(namesIn(key)).toEqual(['AUTH_KEYS']);
+    expect(inspect(key, { depth: 9 })).not.toMatch(/hunter2|a1a1/);
+  });
+
+  it('is refused with numbers that are out of range or not whole', () => {
+    for (const value of ['-1', '65536', '3000.5', '1e3', '0x10', ' 1', '9'.repeat(400)]) {
+      expect(namesIn(refusal({ PORT: value }))).toEqual(['PORT']);
+    }
+    expect(namesIn(refusal({ DATABASE_POOL_MAX: '1' }))).toEqual(['DATABASE_POOL_MAX']);
+    expect(readEnvironment({ PORT: '0', DATABASE_POOL_MAX: '2' })).toMatchObject({ PORT: 0, DATABASE_POOL_MAX: 2 });
+  });
+
+  it('reads sizes with units', () => {
+    expect(readEnvironment({ CACHE_MAX_BYTES: '256MiB' }).CACHE_MAX_BYTES).toBe(256 * 2 ** 20);
+    for (const value of ['1KiB', '1000PiB', '10constructor']) {
+      expect(namesIn(refusal({ CACHE_MAX_BYTES: value }))).toEqual(['CACHE_MAX_BYTES']);
+    }
+  });
+
+  it('is refused without keys where keys are asked for', () => {
+    expect(namesIn(refusal({ AUTH_MODE: 'key' }))).toEqual(['AUTH_KEYS']);
+    expect(readEnvironment({ AUTH_MODE: 'key', AUTH_KEYS: `${KEY}, ${KEY}` }).AUTH_KEYS).toEqual([KEY, KEY]);
+  });
+
+  it('is refused on a public address without authentication, unless that is said to be wanted', () => {
+    for (const HOST of ['0.0.0.0', '::', '10.0.0.1', 'chat.example.com', '127.0.0.1.example.com']) {
+      expect(namesIn(refusal({ HOST }))).toEqual(['AUTH_MODE']);
+      expect(readEnvironment({ HOST, AUTH_ALLOW_INSECURE: 'true' }).HOST).toBe(HOST);
+      expect(readEnvironment({ HOST, AUTH_MODE: 'key', AUTH_KEYS: KEY }).HOST).toBe(HOST);
+    }
+    for (const HOST of ['localhost', '127.0.0.1', '127.8.8.8', '::1']) expect(readEnvironment({ HOST }).HOST).toBe(HOST);
+  });
+
+  it('ends the process with EX_CONFIG of sysexits.h', () => {
+    expect(EXIT_BAD_CONFIGURATION).toBe(78);
+  });
+});

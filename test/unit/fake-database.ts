@@ -1,0 +1,216 @@
+import type { LoadedChat, UnreadCount } from '../../src/storage/chat-repository.js';
+import type { HeadPoll } from '../../src/storage/head-repository.js';
+import type { LoadedMessages } from '../../src/storage/message-repository.js';
+import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../src/storage/records.js';
+import type { Change } from '../../src/storage/write/change.js';
+import { SAMPLE_MS, sampleChat, sampleMessage, sampleParticipant } from './sample-records.js';
+
+/** One chat at one version: everything that a reader could be told of it. */
+export interface ChatState {
+  readonly version: number;
+  readonly lastSeq: number;
+  readonly chat: ChatRecord | undefined;
+  readonly participants: ReadonlyMap<string, ParticipantRecord>;
+  readonly messages: ReadonlyMap<number, MessageRecord>;
+}
+
+/** A write to be committed; `seq` and `userId` name what is there, else the write comes to nothing. */
+export type Write =
+  | { readonly type: 'create'; readonly userIds: readonly string[]; readonly lastSeq?: number }
+  | { readonly type: 'send'; readonly senderId: string; readonly kind?: 'user' | 'system' }
+  | { readonly type: 'edit' | 'delete'; readonly seq: number }
+  | { readonly type: 'join' | 'leave' | 'promote'; readonly userId: string }
+  | { readonly type: 'read'; readonly userId: string; readonly seq: number }
+  | { readonly type: 'title'; readonly title: string }
+  | { readonly type: 'remove' };
+
+const ABSENT: ChatState = { version: 0, lastSeq: 0, chat: undefined, participants: new Map(), messages: new Map() };
+
+/**
+ * The database's part in the protocol: chats with a history of versions, statements that read one of them whole. It
+ * remembers every version, so that whatever a reader was told can be held against the version that it names.
+ */
+export class FakeDatabase {
+  readonly #histories = new Map<string, ChatState[]>();
+  /** Commits so far: what the real one has transaction ids for. */
+  #commits = 0;
+  readonly #changedAt = new Map<string, number>();
+
+  /** The chat as it was at a version, or is. */
+  state(chatId: string, version?: number): ChatState {
+    const history = this.#histories.get(chatId) ?? [];
+    const state = version === undefined ? history.at(-1) : history[version - 1];
+    if (version !== undefined && version > 0 && state === undefined) throw new Error(`no version ${version} of ${chatId}`);
+    return state ?? ABSENT;
+  }
+
+  /** Every version of a chat from one to the present one. */
+  statesSince(chatId: string, version: number): ChatState[] {
+    const history = [ABSENT, ...(this.#histories.get(chatId) ?? [])];
+    return history.slice(version);
+  }
+
+  /** Commits a write. @returns its change, or `undefined` when it changed nothing. */
+  commit(chatId: string, write: Write): Change | undefined {
+    const before = this.state(chatId);
+    const after = applyWrite(chatId, before, write);
+    if (after === undefined) return undefined;
+    const history = this.#histories.get(chatId) ?? [];
+    this.#histories.set(chatId, [...history, after.state]);
+    this.#changedAt.set(chatId, ++this.#commits);
+    return after.change;
+  }
+
+  loadChats(chatIds: readonly string[], tail: number, blockSize: number): LoadedChat[] {
+    return chatIds.flatMap((chatId) => {
+      const { version, lastSeq, chat, participants, messages } = this.state(chatId);
+      if (version === 0) return [];
+      const after =
+        tail === 0 ? Math.max(0, lastSeq - 1) : Math.floor(Math.max(0, lastSeq - tail) / blockSize) * blockSize;
+      return {
+        chatId,
+        head: { version, lastSeq, resetVersion: 0 },
+        chat,
+        participants: [...participants.values()].filter(({ leftAtMs }) => leftAtMs === null),
+        messages: [...messages.values()].filter(({ seq }) => seq > after),
+      };
+    });
+  }
+
+  loadMessages(chatId: string, fromSeq: number, toSeq: number): LoadedMessages | undefined {
+    const { version, lastSeq, messages } = this.state(chatId);
+    if (version === 0) return undefined;
+    return { version, lastSeq, messages: [...messages.values()].filter(({ seq }) => seq >= fromSeq && seq <= toSeq) };
+  }
+
+  loadUserChats(userId: string): string[] {
+    return [...this.#histories.keys()].filter((chatId) => isMember(this.state(chatId), userId));
+  }
+
+  countUnread(userId: string, chatIds: readonly string[]): UnreadCount[] {
+    return chatIds.flatMap((chatId) => {
+      const state = this.state(chatId);
+      const participant = state.participants.get(userId);
+      if (participant === undefined || participant.leftAtMs !== null) return [];
+      const { lastReadSeq } = participant;
+      return { chatId, version: state.version, lastReadSeq, unread: unreadIn(state, userId) };
+    });
+  }
+
+  pollHeads(horizon: string | undefined): HeadPoll {
+    const changed = [...this.#changedAt].filter(([, at]) => at > Number(horizon ?? Infinity));
+    return {
+      horizon: String(this.#commits),
+      changed: changed.map(([chatId]) => ({ chatId, version: this.state(chatId).version })),
+    };
+  }
+
+  findMemberships(chatIds: readonly string[], userIds: readonly string[]): { chatId: string; userId: string }[] {
+    return chatIds.flatMap((chatId) =>
+      userIds.filter((userId) => isMember(this.state(chatId), userId)).map((userId) => ({ chatId, userId })),
+    );
+  }
+}
+
+/** Whether a user is in a chat that is there. */
+export function isMember({ chat, participants }: ChatState, userId: string): boolean {
+  return chat !== undefined && participants.get(userId)?.leftAtMs === null;
+}
+
+/** The definition: messages of others behind the read marker that are neither deleted nor system messages. */
+export function unreadIn({ participants, messages }: ChatState, userId: string): number {
+  const lastReadSeq = participants.get(userId)?.lastReadSeq ?? 0;
+  return [...messages.values()].filter(
+    (message) => message.seq > lastReadSeq && message.senderId !== userId && isCountable(message),
+  ).length;
+}
+
+interface Committed {
+  readonly state: ChatState;
+  readonly change: Change;
+}
+
+function applyWrite(chatId: string, before: ChatState, write: Write): Committed | undefined {
+  const version = before.version + 1;
+  if (write.type === 'create') {
+    if (before.version > 0) return undefined;
+    return createChat(chatId, write.userIds, write.lastSeq ?? 0);
+  }
+  if (before.chat === undefined) return undefined;
+  switch (write.type) {
+    case 'send': {
+      const { senderId, kind = 'user' } = write;
+      const message = sampleMessage({ seq: before.lastSeq + 1, version, senderId, kind });
+      return putMessage({ ...before, lastSeq: message.seq }, message, 'sent', false);
+    }
+    case 'edit':
+    case 'delete': {
+      const old = before.messages.get(write.seq);
+      if (old === undefined || old.deletedAtMs !== null) return undefined;
+      const message: MessageRecord =
+        write.type === 'edit'
+          ? { ...old, version, text: `${old.text} edited at ${version}`, editedAtMs: SAMPLE_MS + version }
+          : { ...old, version, text: null, deletedAtMs: SAMPLE_MS + version };
+      return putMessage(before, message, write.type === 'edit' ? 'edited' : 'deleted', isCountable(old));
+    }
+    case 'read': {
+      const old = before.participants.get(write.userId);
+      const lastReadSeq = Math.min(write.seq, before.lastSeq);
+      if (old === undefined || old.leftAtMs !== null || lastReadSeq <= old.lastReadSeq) return undefined;
+      return putParticipant(before, { ...old, version, lastReadSeq }, 'read');
+    }
+    case 'join': {
+      const old = before.participants.get(write.userId);
+      if (old?.leftAtMs === null) return undefined;
+      return putParticipant(before, { ...(old ?? sampleParticipant(write)), version, leftAtMs: null }, 'joined');
+    }
+    case 'leave':
+    case 'promote': {
+      const old = before.participants.get(write.userId);
+      if (old === undefined || old.leftAtMs !== null) return undefined;
+      if (write.type === 'leave') return putParticipant(before, { ...old, version, leftAtMs: SAMPLE_MS }, 'left');
+      const role = old.role === 'admin' ? 'member' : 'admin';
+      return putParticipant(before, { ...old, version, role }, 'changed');
+    }
+    case 'title': {
+      const chat = { ...before.chat, title: write.title, updatedAtMs: SAMPLE_MS + version };
+      return { state: { ...before, version, chat }, change: { type: 'chat', version, chat } };
+    }
+    case 'remove':
+      return { state: { ...before, version, chat: undefined }, change: { type: 'removed', version } };
+  }
+}
+
+function createChat(chatId: string, userIds: readonly string[], lastSeq: number): Committed {
+  const messages = Array.from({ length: lastSeq }, (_unused, at) => sampleMessage({ seq: at + 1, version: 1 }));
+  const state: ChatState = {
+    version: 1,
+    lastSeq,
+    chat: sampleChat(chatId),
+    participants: new Map(userIds.map((userId) => [userId, sampleParticipant({ userId })])),
+    messages: new Map(messages.map((message) => [message.seq, message])),
+  };
+  return { state, change: { type: 'created', version: 1, userIds } };
+}
+
+function putMessage(
+  before: ChatState,
+  message: MessageRecord,
+  cause: 'sent' | 'edited' | 'deleted',
+  wasCountable: boolean,
+): Committed {
+  const { version } = message;
+  const state = { ...before, version, messages: new Map(before.messages).set(message.seq, message) };
+  return { state, change: { type: 'message', version, cause, message, wasCountable } };
+}
+
+function putParticipant(
+  before: ChatState,
+  participant: ParticipantRecord,
+  cause: 'joined' | 'changed' | 'left' | 'read',
+): Committed {
+  const { version, userId } = participant;
+  const state = { ...before, version, participants: new Map(before.participants).set(userId, participant) };
+  const counted = cause === 'read' ? { unread: unreadIn(state, userId) } : {};
+  return { state, change: { type: 'participant', version, cause, participant, ...counted } };
+}
