@@ -17,8 +17,8 @@ export type QueryPath = 'read' | 'write' | 'coherence';
 export interface Transaction {
   /** Runs a statement in the transaction. */
   query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
-  /** Runs a `COPY … FROM STDIN` with rows as {@link copyText} writes them. Nothing else may run beside it. */
-  copyIn(statement: Statement, chunks: Iterable<Buffer>): Promise<void>;
+  /** Runs a `COPY … FROM STDIN` with rows of {@link copyColumns}, each ended by a line feed. Nothing else may run beside it. */
+  copyIn(statement: Statement, rows: Buffer): Promise<void>;
 }
 
 /**
@@ -104,10 +104,10 @@ export class Database {
           this.#counts[path]++;
           return (await client.query({ ...statement, values: [...values] })).rows;
         },
-        copyIn: (statement, chunks) => {
+        copyIn: (statement, rows) => {
           this.#counts[path]++;
           return new Promise((resolve, reject) => {
-            client.query(new CopyInQuery(statement.text, chunks, (error) => (error ? reject(error) : resolve())));
+            client.query(new CopyInQuery(statement.text, rows, (error) => (error ? reject(error) : resolve())));
           });
         },
       });

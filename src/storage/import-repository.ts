@@ -1,4 +1,4 @@
-import { copyText, type CopyValue } from './copy-in.js';
+import { copyColumns } from './copy-in.js';
 import type { Database, Transaction } from './database.js';
 import {
   FIND_CLIENT_IDS,
@@ -24,10 +24,33 @@ interface Place {
   readonly writers: Map<string, { firstMs: number; lastSeq: number }>;
 }
 
+/** A message that is ready to be placed: what does not depend on its place is written for COPY already. */
+export interface PreparedMessage {
+  readonly message: MessageLine;
+  /** Columns of `IMPORT_MESSAGES` behind chat, seq and version. */
+  readonly columns: string;
+}
+
 /** A message with its place. */
-interface PlacedMessage extends MessageLine {
+interface PlacedMessage extends PreparedMessage {
   readonly seq: number;
   readonly version: number;
+}
+
+/** Does the part of writing a message that can be done before its chat is locked, while the server is at work. */
+export function prepareMessage(message: MessageLine): PreparedMessage {
+  const columns = copyColumns([
+    message.senderId,
+    message.clientId,
+    message.kind,
+    message.text,
+    message.metadataJson,
+    message.replyTo,
+    timeText(message.createdAtMs),
+    timeText(message.editedAtMs),
+    timeText(message.deletedAtMs),
+  ]);
+  return { message, columns };
 }
 
 /**
@@ -91,9 +114,12 @@ export class ImportRepository {
    * @param listsParticipants - chats whose participants are listed: writing does not make anybody one.
    * @returns an outcome for each message. `early`: it is not its turn, a message with a lower seq has to come first.
    */
-  importMessages(messages: readonly MessageLine[], listsParticipants: ReadonlySet<string>): Promise<ImportOutcome[]> {
+  importMessages(
+    messages: readonly PreparedMessage[],
+    listsParticipants: ReadonlySet<string>,
+  ): Promise<ImportOutcome[]> {
     return this.database.transaction(async (transaction) => {
-      const chatIds = [...new Set(messages.map((message) => message.chatId))];
+      const chatIds = [...new Set(messages.map(({ message }) => message.chatId))];
       const heads = await transaction.query<{ chat_id: string; last_seq: string; version: string }>(LOCK_HEADS, [
         chatIds,
       ]);
@@ -103,16 +129,20 @@ export class ImportRepository {
           { lastSeq: Number(head.last_seq), version: Number(head.version), writers: new Map() },
         ]),
       );
-      const known = await readKnown(transaction, messages, places);
+      const known = await readKnown(
+        transaction,
+        messages.map(({ message }) => message),
+        places,
+      );
       const placed: PlacedMessage[] = [];
-      const outcomes = messages.map((message): ImportOutcome => {
-        const place = places.get(message.chatId);
+      const outcomes = messages.map((prepared): ImportOutcome => {
+        const place = places.get(prepared.message.chatId);
         if (place === undefined) return { refused: 'chat: is not in chats.jsonl' };
-        return placeMessage(message, place, known, placed);
+        return placeMessage(prepared, place, known, placed);
       });
       await insert(transaction, placed);
       await this.#insertWriters(transaction, places, listsParticipants);
-      const changed = new Set(placed.map((message) => message.chatId));
+      const changed = new Set(placed.map(({ message }) => message.chatId));
       const moved = [...places].filter(([chatId]) => changed.has(chatId));
       if (moved.length > 0) {
         await transaction.query(MOVE_HEADS, [
@@ -185,7 +215,8 @@ async function readKnown(
   return { bySeq, clientIds };
 }
 
-function placeMessage(message: MessageLine, place: Place, known: Known, placed: PlacedMessage[]): ImportOutcome {
+function placeMessage(prepared: PreparedMessage, place: Place, known: Known, placed: PlacedMessage[]): ImportOutcome {
+  const { message } = prepared;
   const { chatId, senderId, seq, clientId, replyTo } = message;
   if (seq !== null && seq <= place.lastSeq) {
     const there = known.bySeq.get(`${chatId} ${seq}`);
@@ -202,7 +233,7 @@ function placeMessage(message: MessageLine, place: Place, known: Known, placed: 
   if (clientId !== null) known.clientIds.add(clientKey);
   place.lastSeq++;
   place.version++;
-  placed.push({ ...message, seq: place.lastSeq, version: place.version });
+  placed.push({ ...prepared, seq: place.lastSeq, version: place.version });
   const writer = place.writers.get(senderId);
   if (writer === undefined) place.writers.set(senderId, { firstMs: message.createdAtMs, lastSeq: place.lastSeq });
   else writer.lastSeq = place.lastSeq;
@@ -211,9 +242,12 @@ function placeMessage(message: MessageLine, place: Place, known: Known, placed: 
 
 async function insert(transaction: Transaction, placed: readonly PlacedMessage[]): Promise<void> {
   if (placed.length === 0) return;
-  await transaction.copyIn(IMPORT_MESSAGES, copyText(placed, MESSAGE_COLUMNS));
-  const reactions = placed.flatMap(({ chatId, seq, reactions: list }) =>
-    list.map((each) => ({ ...each, chatId, seq })),
+  let rows = '';
+  for (const { message, seq, version, columns } of placed)
+    rows += `${message.chatId}\t${seq}\t${version}\t${columns}\n`;
+  await transaction.copyIn(IMPORT_MESSAGES, Buffer.from(rows));
+  const reactions = placed.flatMap(({ message, seq }) =>
+    message.reactions.map((each) => ({ ...each, chatId: message.chatId, seq })),
   );
   if (reactions.length === 0) return;
   await transaction.query(IMPORT_REACTIONS, [
@@ -224,22 +258,6 @@ async function insert(transaction: Transaction, placed: readonly PlacedMessage[]
     reactions.map((row) => row.atMs),
   ]);
 }
-
-/** In the order of the statement. */
-const MESSAGE_COLUMNS: readonly ((message: PlacedMessage) => CopyValue)[] = [
-  (message) => message.chatId,
-  (message) => message.seq,
-  (message) => message.version,
-  (message) => message.senderId,
-  (message) => message.clientId,
-  (message) => message.kind,
-  (message) => message.text,
-  (message) => message.metadataJson,
-  (message) => message.replyTo,
-  (message) => timeText(message.createdAtMs),
-  (message) => timeText(message.editedAtMs),
-  (message) => timeText(message.deletedAtMs),
-];
 
 function timeText(timeMs: number | null): string | null {
   return timeMs === null ? null : new Date(timeMs).toISOString();

@@ -1,14 +1,15 @@
 import type { Database } from '../storage/database.js';
-import { ImportRepository } from '../storage/import-repository.js';
-import type { ChatLine, MessageLine } from '../storage/transfer-records.js';
+import { ImportRepository, prepareMessage, type PreparedMessage } from '../storage/import-repository.js';
+import type { ChatLine } from '../storage/transfer-records.js';
+import { ImportLane, type Numbered } from './import-lane.js';
 import { findDataFile, readLines } from './line-reader.js';
 import { BadLineError, ChatIdMapper, parseChatLine, parseMessageLine, parseUserLine } from './parse-lines.js';
 
-/** Rows written by one transaction. More hold their chats' locks longer, fewer pay for more commits. */
-const BATCH_ROWS = 10_000;
-
 /** Messages kept in memory because one with a lower seq has not come yet. */
 const EARLY_LIMIT = 200_000;
+
+/** Transactions in flight, over different chats: two keep the database busy while lines are read. */
+const LANES = 2;
 
 /** Told how an import goes. */
 export interface ImportListener {
@@ -36,8 +37,7 @@ export class ImportStoppedError extends Error {
   override readonly name = 'ImportStoppedError';
 }
 
-interface NumberedMessage {
-  readonly message: MessageLine;
+interface NumberedMessage extends PreparedMessage {
   readonly lineNumber: number;
 }
 
@@ -45,7 +45,7 @@ interface NumberedMessage {
  * Imports a folder of `users.jsonl`, `chats.jsonl` and `messages.jsonl`, plain or compressed.
  *
  * A second run adds nothing twice: messages with a seq are recognised by it, the others by a client id made of what they
- * say. While one batch is written the next one is read.
+ * say. While batches are written the next ones are read.
  */
 export class Importer {
   readonly #repository: ImportRepository;
@@ -96,12 +96,13 @@ export class Importer {
     );
     await this.#readFile(
       messages,
-      (line) => parseMessageLine(line, this.#ids, (key) => this.#countOccurrence(key)),
+      (line) => prepareMessage(parseMessageLine(line, this.#ids, (key) => this.#countOccurrence(key))),
       (rows) =>
         this.#importMessages(
           messages,
-          rows.map(({ value, lineNumber }) => ({ message: value, lineNumber })),
+          rows.map(({ value, lineNumber }) => ({ ...value, lineNumber })),
         ),
+      ({ message }) => laneOfChat(message.chatId),
     );
     this.#refuseEarly(messages);
     return {
@@ -113,14 +114,17 @@ export class Importer {
     };
   }
 
-  /** Reads a file line by line into batches, each written while the next is read. */
+  /**
+   * Reads a file line by line into batches. Each is written while the next ones are read, at most one of a lane at a
+   * time: what has to stay in order shares a lane.
+   */
   async #readFile<T>(
     file: string,
     parse: (line: string) => T,
-    write: (rows: readonly { readonly value: T; readonly lineNumber: number }[]) => Promise<void>,
+    write: (rows: readonly Numbered<T>[]) => Promise<void>,
+    laneOf: (value: T) => number = () => 0,
   ): Promise<void> {
-    let batch: { value: T; lineNumber: number }[] = [];
-    let writing: Promise<void> = Promise.resolve();
+    const lanes = Array.from({ length: LANES }, () => new ImportLane<T>(write));
     let rows = 0;
     for await (const chunk of readLines(file)) {
       for (let index = 0; index < chunk.lines.length; index++) {
@@ -128,25 +132,21 @@ export class Importer {
         if (line.trim() === '') continue;
         const lineNumber = chunk.firstNumber + index;
         try {
-          batch.push({ value: parse(line), lineNumber });
+          const value = parse(line);
+          const waiting = lanes[laneOf(value)]!.add({ value, lineNumber });
+          if (waiting !== undefined) await waiting;
+          rows++;
         } catch (error) {
           if (!(error instanceof BadLineError)) throw error;
-          await writing;
+          // A strict import stops here, with what came before it imported.
+          if (this.isStrict) for (const lane of lanes) await lane.end();
           this.#refuse(file, lineNumber, error.message);
         }
-        if (batch.length < BATCH_ROWS) continue;
-        await writing;
-        rows += batch.length;
-        this.listener.onProgress?.(file, chunk.progress, rows);
-        writing = write(batch);
-        // Waited for above or below; until then a failure must not look unhandled.
-        writing.catch(() => undefined);
-        batch = [];
       }
+      this.listener.onProgress?.(file, chunk.progress, rows);
     }
-    await writing;
-    if (batch.length > 0) await write(batch);
-    this.listener.onProgress?.(file, 1, rows + batch.length);
+    for (const lane of lanes) await lane.end();
+    this.listener.onProgress?.(file, 1, rows);
   }
 
   async #importChats(rows: readonly { readonly value: ChatLine }[]): Promise<void> {
@@ -158,10 +158,7 @@ export class Importer {
   async #importMessages(file: string, rows: readonly NumberedMessage[]): Promise<void> {
     let ready = this.#withEarly(rows);
     while (ready.length > 0) {
-      const outcomes = await this.#repository.importMessages(
-        ready.map(({ message }) => message),
-        this.#listsParticipants,
-      );
+      const outcomes = await this.#repository.importMessages(ready, this.#listsParticipants);
       const advanced = new Set<string>();
       ready.forEach((row, index) => {
         const outcome = outcomes[index]!;
@@ -223,6 +220,11 @@ export class Importer {
     this.#occurrences.set(key, count);
     return count;
   }
+}
+
+/** Any even share of the chats will do: the last digit of the id. */
+function laneOfChat(chatId: string): number {
+  return Number.parseInt(chatId.slice(-1), 16) % LANES;
 }
 
 function bySeq(one: NumberedMessage, other: NumberedMessage): number {
