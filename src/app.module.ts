@@ -1,6 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
-import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { CacheAdminController } from './admin/cache-admin.controller.js';
 import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.js';
@@ -14,8 +13,8 @@ import { ParticipantsController } from './chat/participants.controller.js';
 import type { Environment } from './config/environment.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
-import { inputError } from './http/input-error.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { SchemaPipe } from './http/schema-pipe.js';
 import { Metrics } from './metrics/metrics.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { StorageModule } from './storage/storage.module.js';
@@ -58,10 +57,7 @@ export class AppModule {
         { provide: CHAT_OPTIONS, useValue: chat },
         { provide: APP_GUARD, useClass: CallerGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
-        {
-          provide: APP_PIPE,
-          useValue: new StandardSchemaValidationPipe({ exceptionFactory: (issues) => inputError(issues) }),
-        },
+        { provide: APP_PIPE, useClass: SchemaPipe },
         HealthService,
         Metrics,
       ],

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createParamDecorator, Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
@@ -60,7 +61,7 @@ function readUserId(header: string | string[]): string {
   const bytes = Buffer.from(String(header), 'latin1');
   const userId = bytes.toString('utf8');
   const length = [...userId].length;
-  if (length < 1 || length > 128 || textFault(userId) !== undefined || /\p{Cc}|\ufffd/u.test(userId)) {
+  if (!isUtf8(bytes) || length < 1 || length > 128 || textFault(userId) !== undefined || /\p{Cc}/u.test(userId)) {
     throw invalidField('X-User-Id', 'must be 1 to 128 characters of UTF-8 without control characters');
   }
   return userId;

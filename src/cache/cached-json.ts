@@ -11,6 +11,8 @@ export class CachedJson<T> {
     /** Where the answer came from. */
     readonly source: CacheResult,
     private readonly parts: readonly (string | Buffer)[],
+    /** The version that the bytes depend on: the same request gives the same bytes while the chat is at it. */
+    readonly tagVersion = version,
   ) {}
 
   /** The answer as an object, parsed anew by every call: O(bytes). */

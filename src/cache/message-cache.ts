@@ -30,9 +30,6 @@ export interface ReadOptions {
   readonly viewer?: string | undefined;
 }
 
-/** Tries to get a chat's state and its changes at one version, before the reader is told to ask again. */
-const CHANGES_ATTEMPTS = 3;
-
 /**
  * The cache's face: every read of chats, messages, participants and inboxes goes through it. What is held is answered
  * from memory without I/O; what is not is loaded once, kept, and answered. Writing through the repositories keeps it
@@ -157,27 +154,21 @@ export class MessageCache {
     limit: number,
     options: ReadOptions = {},
   ): Promise<CachedJson<WireChanges> | undefined> {
-    for (let attempt = 1; ; attempt++) {
-      const { entry, isHit } = await this.chats.read(chatId, options.minVersion);
-      if (!isVisible(entry, options)) return undefined;
-      const source = isHit && attempt === 1 ? 'hit' : this.#missOrBypass;
-      if (since === entry.version) {
-        this.stats.count('chat', source);
-        return unchangedJson(entry, source);
-      }
-      const loaded = await this.repository.loadChanges(chatId, since, limit);
-      if (loaded === undefined) return undefined;
-      if (since < loaded.resetVersion || since > loaded.version) {
-        throw new ScrollbackError('changes_gone', `Changes since version ${since} cannot be told. Load the chat anew.`);
-      }
-      // The chat's own state must be of the version of the changes. If it keeps moving, the reader is told of more.
-      const isWhole = loaded.version === entry.version;
-      if (isWhole || loaded.throughVersion < loaded.version || attempt === CHANGES_ATTEMPTS) {
-        this.stats.count('chat', this.#missOrBypass);
-        return changesJson(entry, loaded, isWhole, this.#missOrBypass);
-      }
-      await this.chats.refresh(chatId, loaded.version);
+    const { entry, isHit } = await this.chats.read(chatId, options.minVersion);
+    if (!isVisible(entry, options)) return undefined;
+    if (since === entry.version) {
+      const source = isHit ? 'hit' : this.#missOrBypass;
+      this.stats.count('chat', source);
+      return unchangedJson(entry, source);
     }
+    // What changed is told by one snapshot of the database, at least as new as the entry.
+    this.stats.count('chat', this.#missOrBypass);
+    const loaded = await this.repository.loadChanges(chatId, since, limit);
+    if (loaded === undefined) return undefined;
+    if (since < loaded.resetVersion || since > loaded.version) {
+      throw new ScrollbackError('changes_gone', `Changes since version ${since} cannot be told. Load the chat anew.`);
+    }
+    return changesJson(loaded, this.#missOrBypass);
   }
 
   async #read(

@@ -9,7 +9,7 @@ import { DEFAULT_PAGE_LIMIT } from '../cache/read/page-range.js';
 import { sendChatAnswer, sendJson, setChatVersion } from '../http/answer.js';
 import { ChatRepository } from '../storage/chat-repository.js';
 import { Route } from './api-operation.js';
-import { changesQuery, chatPath, createChatBody, noQuery, updateChatBody } from './input-schemas.js';
+import { changesQuery, chatPath, createChatBody, noBody, noQuery, updateChatBody } from './input-schemas.js';
 import { MinChatVersion, requireChat } from './read-options.js';
 import { changesSchema, chatSchema } from './wire-schemas.js';
 
@@ -38,7 +38,7 @@ export class ChatsController {
   ): Promise<void> {
     const { chatId, version, isNew } = await this.chats.createChat({ ...body, createdBy: actingUser(caller) ?? null });
     const answer = requireChat(chatId, await this.cache.getChat(chatId, { minVersion: version }));
-    if (isNew) void reply.code(201).header('location', `/v1/chats/${chatId}`);
+    void reply.code(isNew ? 201 : 200).header('location', `/v1/chats/${chatId}`);
     sendJson(setChatVersion(reply, answer.version), answer.toBuffer());
   }
 
@@ -93,6 +93,7 @@ export class ChatsController {
   async delete(
     @Param({ schema: chatPath }) { chatId }: z.infer<typeof chatPath>,
     @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: noBody }) _body: object | undefined,
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {

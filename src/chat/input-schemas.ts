@@ -92,6 +92,9 @@ export const userPath = z.strictObject({ userId: identifier });
 /** No query at all. */
 export const noQuery = z.strictObject({});
 
+/** No body, or an empty object. */
+export const noBody = z.strictObject({}).optional();
+
 /** Query of a list of participants. */
 export const participantsQuery = z.strictObject({ after: identifier.optional(), limit });
 
@@ -176,8 +179,11 @@ function isTime(value: string): boolean {
     .slice(1)
     .map((part) => Number(part ?? 0));
   const lastDay = new Date(Date.UTC(year!, month!, 0)).getUTCDate();
+  // The offset may carry a time into another year.
+  const utcYear = new Date(value).getUTCFullYear();
   return (
-    year! >= FIRST_YEAR &&
+    utcYear >= FIRST_YEAR &&
+    utcYear <= LAST_YEAR &&
     month! >= 1 &&
     month! <= 12 &&
     day! >= 1 &&

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   Body,
   Controller,
@@ -34,6 +35,7 @@ import {
   idempotencyKey,
   messagePath,
   messagesQuery,
+  noBody,
   noQuery,
   reactionPath,
   sendMessageBody,
@@ -162,6 +164,7 @@ export class MessagesController {
   async delete(
     @Param({ schema: messagePath }) { chatId, seq }: z.infer<typeof messagePath>,
     @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: noBody }) _body: object | undefined,
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -180,6 +183,7 @@ export class MessagesController {
   async react(
     @Param({ schema: reactionPath }) path: z.infer<typeof reactionPath>,
     @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: noBody }) _body: object | undefined,
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -197,6 +201,7 @@ export class MessagesController {
   async unreact(
     @Param({ schema: reactionPath }) path: z.infer<typeof reactionPath>,
     @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: noBody }) _body: object | undefined,
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -224,9 +229,10 @@ export class MessagesController {
 
 function readKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const text = Buffer.from(header, 'latin1')
-    .toString('utf8')
-    .replace(/^"(.*)"$/, '$1');
+  // Header values come as Latin-1; keys are UTF-8. Two broken ones must not become the same.
+  const bytes = Buffer.from(header, 'latin1');
+  if (!isUtf8(bytes)) throw invalidField('Idempotency-Key', 'must be UTF-8');
+  const text = bytes.toString('utf8').replace(/^"(.*)"$/, '$1');
   const parsed = idempotencyKey.safeParse(text);
   if (parsed.success) return parsed.data;
   throw inputError(parsed.error.issues.map((issue) => ({ message: issue.message, path: ['Idempotency-Key'] })));

@@ -12,6 +12,7 @@ import { Route } from './api-operation.js';
 import {
   chatPath,
   markReadBody,
+  noBody,
   noQuery,
   participantPath,
   participantsQuery,
@@ -81,6 +82,7 @@ export class ParticipantsController {
   async delete(
     @Param({ schema: participantPath }) { chatId, userId }: z.infer<typeof participantPath>,
     @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: noBody }) _body: object | undefined,
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {

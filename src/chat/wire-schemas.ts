@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../common/error-codes.js';
+import { UUID_PATTERN } from '../common/uuid.js';
 import { CHAT_KINDS } from '../storage/entities/chat.entity.js';
 import { PARTICIPANT_ROLES } from '../storage/entities/participant.entity.js';
 
@@ -7,13 +8,14 @@ import { PARTICIPANT_ROLES } from '../storage/entities/participant.entity.js';
 
 const time = z.iso.datetime({ precision: 3 });
 const version = z.int().min(0);
+const uuid = z.string().regex(UUID_PATTERN).meta({ format: 'uuid' });
 const metadata = z.record(z.string(), z.unknown());
 const role = z.enum(PARTICIPANT_ROLES);
 
 /** A chat. */
 export const chatSchema = z
   .strictObject({
-    id: z.uuid(),
+    id: uuid,
     kind: z.enum(CHAT_KINDS),
     title: z.string().nullable(),
     metadata,
@@ -66,7 +68,7 @@ export const messageSchema = z.union([presentMessageSchema, deletedMessageSchema
 /** A page of messages. */
 export const pageSchema = z
   .strictObject({
-    chatId: z.uuid(),
+    chatId: uuid,
     items: z.array(messageSchema),
     hasOlder: z.boolean(),
     hasNewer: z.boolean(),
@@ -87,7 +89,7 @@ export const readStateSchema = z
 /** What changed in a chat. */
 export const changesSchema = z
   .strictObject({
-    chatId: z.uuid(),
+    chatId: uuid,
     version,
     more: z.boolean(),
     chat: chatSchema.optional(),

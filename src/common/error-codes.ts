@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   invalid_json: { status: 400, title: 'Invalid JSON' },
   unauthenticated: { status: 401, title: 'Not authenticated' },
   forbidden: { status: 403, title: 'Not allowed' },
+  request_timeout: { status: 408, title: 'Request too slow' },
+  headers_too_large: { status: 431, title: 'Headers or address too large' },
   route_not_found: { status: 404, title: 'No such route' },
   chat_not_found: { status: 404, title: 'No such chat' },
   message_not_found: { status: 404, title: 'No such message' },

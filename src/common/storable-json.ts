@@ -23,10 +23,10 @@ export function textFault(text: string): string | undefined {
 export function requireStorable(value: unknown, path = '', depth = 0): void {
   if (typeof value === 'string') {
     const fault = textFault(value);
-    if (fault !== undefined) throw invalidField(path === '' ? 'body' : path, fault);
+    if (fault !== undefined) throw invalidField(shorten(path), fault);
   } else if (typeof value === 'number') {
     if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
-      throw invalidField(path === '' ? 'body' : path, 'is beyond 2^53 and would lose digits; send it as text');
+      throw invalidField(shorten(path), 'is beyond 2^53 and would lose digits; send it as text');
     }
   } else if (typeof value === 'object' && value !== null) {
     if (depth === MAX_DEPTH) throw invalidField(shorten(path), `is nested deeper than ${MAX_DEPTH} levels`);
@@ -44,5 +44,6 @@ export function requireStorable(value: unknown, path = '', depth = 0): void {
 }
 
 function shorten(path: string): string {
+  if (path === '') return 'body';
   return path.length <= 100 ? path : `${path.slice(0, 100)}…`;
 }

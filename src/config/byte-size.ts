@@ -7,6 +7,7 @@ const UNITS = { '': 1, b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, kb: 1e3, 
  */
 export function parseByteSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = UNITS[(match?.[2] ?? '?').toLowerCase() as keyof typeof UNITS];
-  return match === null || unit === undefined ? undefined : Math.floor(Number(match[1]) * unit);
+  if (match === null) return undefined;
+  const unit = match[2]!.toLowerCase();
+  return Object.hasOwn(UNITS, unit) ? Math.floor(Number(match[1]) * UNITS[unit as keyof typeof UNITS]) : undefined;
 }

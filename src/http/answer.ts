@@ -13,7 +13,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Sends a cached answer of one chat, or 304 if the caller has this version of it already. */
 export function sendChatAnswer(request: FastifyRequest, reply: FastifyReply, answer: CachedJson<unknown>): void {
-  const etag = chatEtag(answer.version);
+  const etag = chatEtag(answer.tagVersion);
   void reply
     .header('cache-status', CACHE_STATUS[answer.source])
     .header('chat-version', String(answer.version))

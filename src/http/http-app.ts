@@ -3,12 +3,20 @@ import type { DynamicModule, LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Metrics } from '../metrics/metrics.js';
+import { invalidField } from '../common/scrollback-error.js';
+import { answerBrokenRequest } from './broken-request.js';
 import { parseJsonBody } from './json-body.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 
 /** Longest path parameter after decoding: 128 characters of a user id are up to 512 bytes, percent-encoded three times that. */
 const MAX_PARAM_LENGTH = 1600;
+
+/**
+ * For the documentation page: its own scripts and styles, and no demand to load them by HTTPS, which the server itself
+ * does not speak.
+ */
+const CONTENT_SECURITY_POLICY = { directives: { upgradeInsecureRequests: null } };
 
 /** How the HTTP side of the application behaves. */
 export interface HttpAppOptions {
@@ -22,6 +30,7 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   const adapter = new FastifyAdapter({
     bodyLimit: options.maxBodyBytes,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       filter.answer(error, request, reply);
     },
@@ -42,13 +51,27 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
       done(error as Error);
     }
   });
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    const query = request.url.indexOf('?');
+    const isBroken = query !== -1 && request.url.includes('%', query) && !isDecodable(request.url.slice(query + 1));
+    done(isBroken ? invalidField('query', 'is not percent-encoded UTF-8') : undefined);
+  });
   const metrics = app.get(Metrics);
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  app.useSecurityHeaders();
+  app.useSecurityHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY });
   serveOpenApi(app);
   return app;
+}
+
+function isDecodable(query: string): boolean {
+  try {
+    decodeURIComponent(query);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -44,18 +44,25 @@ function convert(schema: z.ZodType, io: 'input' | 'output'): { schema: SchemaMap
     io,
     unrepresentable: 'any',
   });
-  const components = Object.fromEntries(
-    Object.entries($defs).map(([name, definition]) => [name, withoutId(definition)]),
-  );
+  const components = { ...$defs };
   const { id } = schema.meta() ?? {};
-  if (id === undefined) return { schema: withoutId(root) as SchemaMap[string], components: components as SchemaMap };
-  return {
-    schema: { $ref: `#/components/schemas/${id}` },
-    components: { ...components, [id]: withoutId(root) } as SchemaMap,
-  };
+  // A schema with an id is told in full where it is the root, and as a reference where it is inside another.
+  const isReference = '$ref' in root;
+  if (id !== undefined && !isReference) components[id] = root;
+  const top = id === undefined || isReference ? root : { $ref: `#/$defs/${id}` };
+  return { schema: asComponents(top) as SchemaMap[string], components: asComponents(components) as SchemaMap };
 }
 
-function withoutId(schema: object): object {
-  const { id: _id, ...rest } = schema as { id?: unknown };
-  return rest;
+/** The same with references into the document's components, and without the ids that JSON Schema would take for addresses. */
+function asComponents(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asComponents);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key, inner]) => key !== 'id' || typeof inner !== 'string')
+      .map(([key, inner]) => [
+        key,
+        key === '$ref' ? String(inner).replace('#/$defs/', '#/components/schemas/') : asComponents(inner),
+      ]),
+  );
 }

@@ -15,6 +15,9 @@ export interface Problem {
 /** Where the codes are explained, relative to the server that answers. */
 const TYPE_PREFIX = '/problems/';
 
+/** Longest detail: what a caller has sent is not sent back at length. */
+const DETAIL_LENGTH = 500;
+
 /** Fastify's codes for requests that never reached a handler. */
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
@@ -46,6 +49,7 @@ export function problemOf(error: unknown): Problem {
   if (fastifyCode !== undefined) return problem(fastifyCode, (error as Error).message);
   const status = statusOf(error);
   const code = status === undefined ? undefined : CODES_BY_STATUS[status];
+  if (code === 'route_not_found') return problem(code, 'There is no route with this method and path.');
   if (code !== undefined) return problem(code, (error as Error).message);
   return problem('internal_error', 'Something went wrong on our side. The log has the details.');
 }
@@ -55,7 +59,8 @@ export function retryAfterSeconds(problem: Problem): number | undefined {
   return (ERROR_CODES[problem.code] as ErrorCodeEntry).retryAfterSeconds;
 }
 
-function problem(code: ErrorCode, detail: string, errors?: readonly FieldError[]): Problem {
+function problem(code: ErrorCode, text: string, errors?: readonly FieldError[]): Problem {
+  const detail = text.length <= DETAIL_LENGTH ? text : `${text.slice(0, DETAIL_LENGTH)}…`;
   const { status, title } = ERROR_CODES[code];
   return { type: `${TYPE_PREFIX}${code}`, title, status, detail, code, ...(errors === undefined ? {} : { errors }) };
 }

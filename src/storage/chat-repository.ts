@@ -114,6 +114,8 @@ export class ChatRepository {
     );
     if (created.isNew) {
       this.feed.announce(asCommitted({ chatId, changes: [{ type: 'created', version: created.version, userIds }] }));
+    } else {
+      this.feed.announceSeen(chatId, created.version);
     }
     return created;
   }

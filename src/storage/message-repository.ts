@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
+import { compactJson } from './compact-json.js';
 import { unavailableOnConnectionLoss } from './database-unavailable.js';
 import { Database } from './database.js';
 import { MessageEditEntity } from './entities/message-edit.entity.js';
+import type { ChatKind } from './entities/chat.entity.js';
 import type { MessageKind } from './entities/message.entity.js';
-import type { MessageRecord, ParticipantRecord } from './records.js';
+import type { ChatRecord, MessageRecord, ParticipantRecord } from './records.js';
 import { LOAD_CHANGES } from './statements/load-changes.js';
 import { LOAD_MESSAGES } from './statements/load-messages.js';
 import {
@@ -43,6 +45,9 @@ export interface LoadedMessages {
 export interface LoadedChanges {
   /** The chat's present version. */
   readonly version: number;
+  readonly lastSeq: number;
+  readonly chat: ChatRecord;
+  readonly participantCount: number;
   /** Version up to which this page tells everything. */
   readonly throughVersion: number;
   /** Changes since an older version than this cannot be told. */
@@ -148,7 +153,15 @@ export class MessageRepository {
     const [row] = await unavailableOnConnectionLoss(
       this.database.query<{
         version: string;
+        last_seq: string;
         reset_version: string;
+        kind: ChatKind;
+        title: string | null;
+        metadata: string;
+        created_by: string | null;
+        created_ms: string;
+        updated_ms: string;
+        participant_count: number;
         rows: number;
         last_version: string | null;
         messages: MessageArray[] | null;
@@ -160,6 +173,17 @@ export class MessageRepository {
     const version = Number(row.version);
     return {
       version,
+      lastSeq: Number(row.last_seq),
+      chat: {
+        id: chatId,
+        kind: row.kind,
+        title: row.title,
+        metadataJson: compactJson(row.metadata),
+        createdBy: row.created_by,
+        createdAtMs: Number(row.created_ms),
+        updatedAtMs: Number(row.updated_ms),
+      },
+      participantCount: row.participant_count,
       throughVersion: row.rows < limit ? version : Number(row.last_version),
       resetVersion: Number(row.reset_version),
       messages: readMessages(row.messages, row.reactions),

@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import type { z } from 'zod';
 import { problemSchema } from '../../src/chat/wire-schemas.js';
 import type { ApiAnswer } from '../support/api-client.js';
+import type { TestDatabase } from '../support/test-database.js';
 
 /** The body of an answer, which must have one of the statuses. */
 export async function bodyOf<T>(answer: Promise<ApiAnswer<T>>, ...statuses: number[]): Promise<T> {
@@ -10,20 +11,26 @@ export async function bodyOf<T>(answer: Promise<ApiAnswer<T>>, ...statuses: numb
   return body;
 }
 
-/** Holds an answer to what every problem must be, and to a status, a code, and the fields that it names. */
-export function expectProblem(
-  answer: ApiAnswer<unknown>,
-  status: number,
-  code: string,
-  fields: readonly string[] = [],
-): void {
+/** Holds an answer to what every problem must be, and to a status and a code. */
+export function expectRefused(answer: ApiAnswer<unknown>, status: number, code: string): z.infer<typeof problemSchema> {
   const { body } = answer;
   expect({ status: answer.status, body }).toEqual({ status, body: expect.objectContaining({ status, code }) });
   expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
   const problem = problemSchema.parse(body);
   expect(problem.type).toBe(`/problems/${code}`);
   expect(problem.detail).not.toBe('');
-  expect((problem.errors ?? []).map(({ field }) => field)).toEqual(fields);
+  return problem;
+}
+
+/** The same, and the fields that it names. */
+export function expectProblem(
+  answer: ApiAnswer<unknown>,
+  status: number,
+  code: string,
+  fields: readonly string[] = [],
+): void {
+  const problem = expectRefused(answer, status, code);
+  expect([...new Set(problem.errors?.map(({ field }) => field))]).toEqual(fields);
 }
 
 /** Holds a value to a schema of the API, unknown fields refused, and gives it. */
@@ -39,9 +46,7 @@ export function headerText(text: string): string {
 }
 
 /** The counts of rows, and of version steps, that a refused request must leave as they are. */
-export async function rowCounts(database: {
-  query(sql: string): Promise<Record<string, unknown>[]>;
-}): Promise<Record<string, unknown>> {
+export async function rowCounts(database: TestDatabase): Promise<Record<string, unknown>> {
   const [row] = await database.query(`
     SELECT (SELECT count(*) FROM chat) AS chats, (SELECT count(*) FROM message) AS messages,
       (SELECT count(*) FROM message_edit) AS edits, (SELECT count(*) FROM participant) AS participants,

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { WireChanges, WireChat } from '../../src/cache/wire-types.js';
 import { changesSchema } from '../../src/chat/wire-schemas.js';
+import { MessageRepository } from '../../src/storage/message-repository.js';
 import type { ApiClient } from '../support/api-client.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 import { ChatReplica } from './chat-replica.js';
@@ -131,5 +132,26 @@ describe('changes over REST', () => {
     await Promise.all([...lanes, title()]).finally(() => (isWriting = false));
     const { state } = await ChatReplica.load(api, id);
     for (const follower of followers) expect((await follower).state).toEqual(state);
+  });
+
+  it('tell of the last title also a client who asks while another instance changes it faster than it is read', async () => {
+    const { id } = await api.createChat({ title: 'first' });
+    const other = await startTestInstance({}, running.database);
+    try {
+      await other.api.page(id);
+      const repository = other.instance.app.get(MessageRepository);
+      const loadChanges = repository.loadChanges.bind(repository);
+      let titles = 3;
+      repository.loadChanges = async (...query) => {
+        if (titles > 0) await api.patch(`/v1/chats/${id}`, { title: `title ${titles--}` });
+        return loadChanges(...query);
+      };
+      const replica = new ChatReplica();
+      await replica.catchUp(other.api, id, 50);
+      expect(titles).toBeLessThan(3);
+      expect(replica.state.chat).toEqual((await api.get(`/v1/chats/${id}`)).body);
+    } finally {
+      await other.close();
+    }
   });
 });

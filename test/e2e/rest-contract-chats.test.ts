@@ -7,22 +7,22 @@ import { startTestInstance, type TestInstance } from '../support/test-instance.j
 import { bodyOf, expectProblem, expectShape } from './expect-answer.js';
 
 /** Every route that names a chat, with a body that is right for it. */
-const CHAT_ROUTES: readonly (readonly [method: string, path: string, body?: object])[] = [
-  ['GET', ''],
+const CHAT_ROUTES: readonly (readonly [method: string, path: string, body: object | undefined])[] = [
+  ['GET', '', undefined],
   ['PATCH', '', { title: 'new' }],
-  ['DELETE', ''],
-  ['GET', '/changes?since=0'],
-  ['GET', '/participants'],
+  ['DELETE', '', undefined],
+  ['GET', '/changes?since=0', undefined],
+  ['GET', '/participants', undefined],
   ['PUT', '/participants/ann', { role: 'member' }],
-  ['DELETE', '/participants/ann'],
-  ['GET', '/messages'],
-  ['GET', '/messages?before=1'],
+  ['DELETE', '/participants/ann', undefined],
+  ['GET', '/messages', undefined],
+  ['GET', '/messages?before=1', undefined],
   ['POST', '/messages', { text: 'hi' }],
-  ['GET', '/messages/1'],
+  ['GET', '/messages/1', undefined],
   ['PATCH', '/messages/1', { text: 'new' }],
-  ['DELETE', '/messages/1'],
-  ['PUT', '/messages/1/reactions/%F0%9F%91%8D'],
-  ['DELETE', '/messages/1/reactions/%F0%9F%91%8D'],
+  ['DELETE', '/messages/1', undefined],
+  ['PUT', '/messages/1/reactions/%F0%9F%91%8D', undefined],
+  ['DELETE', '/messages/1/reactions/%F0%9F%91%8D', undefined],
   ['PUT', '/read', { seq: 1 }],
 ];
 

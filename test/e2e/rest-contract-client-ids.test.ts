@@ -140,6 +140,22 @@ describe('a send with a clientId', () => {
     await expectLine(1);
   });
 
+  it('that is repeated while the message is edited is answered with the message of the version that it names', async () => {
+    for (let round = 1; round <= 20; round++) {
+      const body = { text: 'first', clientId: `${round}` };
+      const { seq } = (await send(body)).body;
+      // The first write is under way while the others wait for each other.
+      const [, edited, replayed] = await Promise.all([
+        send({ text: 'something else' }),
+        api.patch<WireMessage>(`${path}/${seq}`, { text: 'second' }),
+        send(body),
+      ]);
+      const versions = [edited, replayed].map((answer) => Number(answer.headers.get('chat-version')));
+      const expected = versions[1]! >= versions[0]! ? 'second' : 'first';
+      expect({ round, text: replayed.body.text }).toEqual({ round, text: expected });
+    }
+  });
+
   it('is refused when the Idempotency-Key is no UTF-8, since two broken keys would look the same', async () => {
     expectProblem(await send({ text: 'hi' }, '\xff'), 400, 'invalid_input', ['Idempotency-Key']);
     expectProblem(await send({ text: 'hi' }, '\xfe'), 400, 'invalid_input', ['Idempotency-Key']);

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { WireChat, WireInbox, WireMessage } from '../../src/cache/wire-types.js';
+import fc from 'fast-check';
+import type { WireChat, WireInbox, WireMessage, WireParticipants } from '../../src/cache/wire-types.js';
 import { inboxSchema } from '../../src/chat/wire-schemas.js';
 import type { ApiClient } from '../support/api-client.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 import { bodyOf, expectProblem, expectShape } from './expect-answer.js';
+import { seededRuns } from './property.js';
+import { HISTORY_USERS, historyStep, runStep } from './random-history.js';
 
 type Item = WireInbox['items'][number];
 
@@ -169,6 +172,33 @@ describe('inboxes over REST', () => {
         expect({ round, userId, unread: item!.unread }).toEqual({ round, userId, unread });
       }
     }
+  });
+
+  it.each([1, 5])('count exactly through a random history of %d writers at once', async (writers) => {
+    const histories = fc.array(historyStep, { minLength: 10, maxLength: 40 });
+    const check = async (id: string): Promise<void> => {
+      const { items: messages } = await api.page(id, '?limit=200');
+      const people = await bodyOf(api.get<WireParticipants>(`/v1/chats/${id}/participants`), 200);
+      for (const userId of HISTORY_USERS) {
+        const person = people.items.find((each) => each.userId === userId);
+        const counted = messages.filter(
+          ({ seq, senderId, kind, deleted }) =>
+            seq > (person?.lastReadSeq ?? 0) && senderId !== userId && kind !== 'system' && deleted !== true,
+        ).length;
+        const item = (await api.inbox(userId, '?limit=200')).items.find((each) => each.chat.id === id);
+        expect({ userId, unread: item?.unread }).toEqual({ userId, unread: person && counted });
+      }
+    };
+    await fc.assert(
+      fc.asyncProperty(histories, async (steps) => {
+        const { id } = await api.as('ann').createChat({ participants: [{ userId: 'ben' }, { userId: 'cat' }] });
+        for (let at = 0; at < steps.length; at += writers) {
+          await Promise.all(steps.slice(at, at + writers).map((step) => runStep(api, id, step)));
+          await check(id);
+        }
+      }),
+      { ...seededRuns(`unread by ${writers}`, 10), endOnFailure: true },
+    );
   });
 
   it('refuse a cursor that none of them gave', async () => {

@@ -162,7 +162,7 @@ describe('pages of a chat of 500 messages', () => {
 
   describe('of many chats at once', () => {
     const latest = (body: object): Promise<WireLatest> =>
-      bodyOf(cold.api.post<WireLatest>('/v1/messages/latest', body), 200);
+      bodyOf(running.api.post<WireLatest>('/v1/messages/latest', body), 200);
 
     it('are the same as one by one, in the order asked for, each once, unknown chats left out', async () => {
       const { api } = running;

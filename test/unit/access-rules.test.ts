@@ -9,9 +9,21 @@ const CHAT = sampleChatId(1);
 const ACTOR = 'actor';
 
 /** An operation without its chat and actor. */
-type Plan = ChatOperation extends infer Each ? (Each extends ChatOperation ? Omit<Each, 'chatId' | 'actor'> : never) : never;
+type Plan = ChatOperation extends infer Each
+  ? Each extends ChatOperation
+    ? Omit<Each, 'chatId' | 'actor'>
+    : never
+  : never;
 
-const send = { type: 'send', text: 'x', kind: 'user', clientId: null, metadataJson: null, replyTo: null, createdAtMs: null } as const;
+const send = {
+  type: 'send',
+  text: 'x',
+  kind: 'user',
+  clientId: null,
+  metadataJson: null,
+  replyTo: null,
+  createdAtMs: null,
+} as const;
 
 /** What each role may do: message 1 is the actor's own, message 2 another member's. */
 const RULES: readonly { readonly what: string; readonly plan: Plan; readonly roles: readonly ParticipantRole[] }[] = [
@@ -22,13 +34,25 @@ const RULES: readonly { readonly what: string; readonly plan: Plan; readonly rol
   { what: "edit another's message", plan: { type: 'edit', seq: 2, text: 'y' }, roles: ['owner', 'admin'] },
   { what: 'delete their own message', plan: { type: 'delete', seq: 1 }, roles: ['owner', 'admin', 'member'] },
   { what: "delete another's message", plan: { type: 'delete', seq: 2 }, roles: ['owner', 'admin'] },
-  { what: 'react', plan: { type: 'react', seq: 2, userId: ACTOR, emoji: '👍', present: true }, roles: ['owner', 'admin', 'member'] },
-  { what: 'react in another name', plan: { type: 'react', seq: 2, userId: 'member', emoji: '👍', present: true }, roles: [] },
+  {
+    what: 'react',
+    plan: { type: 'react', seq: 2, userId: ACTOR, emoji: '👍', present: true },
+    roles: ['owner', 'admin', 'member'],
+  },
+  {
+    what: 'react in another name',
+    plan: { type: 'react', seq: 2, userId: 'member', emoji: '👍', present: true },
+    roles: [],
+  },
   { what: 'mark as read', plan: { type: 'markRead', userId: ACTOR, seq: 1 }, roles: PARTICIPANT_ROLES },
   { what: 'mark as read for another', plan: { type: 'markRead', userId: 'member', seq: 1 }, roles: [] },
   { what: 'add a member', plan: { type: 'join', userId: 'new' }, roles: ['owner', 'admin'] },
   { what: 'add an owner', plan: { type: 'join', userId: 'new', role: 'owner' }, roles: ['owner'] },
-  { what: 'make a member an admin', plan: { type: 'join', userId: 'member', role: 'admin' }, roles: ['owner', 'admin'] },
+  {
+    what: 'make a member an admin',
+    plan: { type: 'join', userId: 'member', role: 'admin' },
+    roles: ['owner', 'admin'],
+  },
   { what: 'make a member an owner', plan: { type: 'join', userId: 'member', role: 'owner' }, roles: ['owner'] },
   { what: 'make themselves an owner', plan: { type: 'join', userId: ACTOR, role: 'owner' }, roles: ['owner'] },
   { what: 'take the role of an owner away', plan: { type: 'join', userId: 'owner', role: 'member' }, roles: ['owner'] },
@@ -45,7 +69,11 @@ function rows(role?: ParticipantRole, leftAtMs: number | null = null): ChatRows 
   chat.head = { lastSeq: 2, version: 3, resetVersion: 0 };
   chat.messages.set(1, sampleMessage({ seq: 1, senderId: ACTOR }));
   chat.messages.set(2, sampleMessage({ seq: 2, senderId: 'member' }));
-  for (const [userId, other] of [['owner', 'owner'], ['second', 'owner'], ['member', 'member']] as const) {
+  for (const [userId, other] of [
+    ['owner', 'owner'],
+    ['second', 'owner'],
+    ['member', 'member'],
+  ] as const) {
     chat.participants.set(userId, sampleParticipant({ userId, role: other }));
   }
   if (role !== undefined) chat.participants.set(ACTOR, sampleParticipant({ userId: ACTOR, role, leftAtMs }));
@@ -75,10 +103,13 @@ describe('a user', () => {
     });
   }
 
-  it.each(RULES)('who is not in the chat, or has left, does not learn that it exists by trying to $what', ({ plan }) => {
-    expect(decide(rows(), plan, AS_USER)).toBe('chat_not_found');
-    for (const role of PARTICIPANT_ROLES) expect(decide(rows(role, SAMPLE_MS), plan, AS_USER)).toBe('chat_not_found');
-  });
+  it.each(RULES)(
+    'who is not in the chat, or has left, does not learn that it exists by trying to $what',
+    ({ plan }) => {
+      expect(decide(rows(), plan, AS_USER)).toBe('chat_not_found');
+      for (const role of PARTICIPANT_ROLES) expect(decide(rows(role, SAMPLE_MS), plan, AS_USER)).toBe('chat_not_found');
+    },
+  );
 });
 
 describe('a service', () => {

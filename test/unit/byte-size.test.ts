@@ -15,7 +15,11 @@ const UNITS: readonly (readonly [string, number])[] = [
 
 describe('a byte size', () => {
   it('is read in every unit, in any case, with or without a space', () => {
-    const parts = fc.record({ count: fc.nat(1_000_000), unit: fc.constantFrom(...UNITS), space: fc.constantFrom('', ' ') });
+    const parts = fc.record({
+      count: fc.nat(1_000_000),
+      unit: fc.constantFrom(...UNITS),
+      space: fc.constantFrom('', ' '),
+    });
     fc.assert(
       fc.property(parts, ({ count, unit: [name, bytes], space }) => {
         for (const spelling of [name, name.toLowerCase(), name.toUpperCase()]) {
@@ -33,14 +37,33 @@ describe('a byte size', () => {
   });
 
   it('is nothing for a text that is not one', () => {
-    for (const text of ['', ' ', '-1', '+1', '1,5', '1e3', 'MiB', '1 XB', '1.', '.5', '1..5', '0x10', '1 Mi B', 'NaN', '١']) {
+    for (const text of [
+      '',
+      ' ',
+      '-1',
+      '+1',
+      '1,5',
+      '1e3',
+      'MiB',
+      '1 XB',
+      '1.',
+      '.5',
+      '1..5',
+      '0x10',
+      '1 Mi B',
+      'NaN',
+      '١',
+    ]) {
       expect(parseByteSize(text)).toBeUndefined();
     }
   });
 
   it('is a whole number or nothing, whatever the text', () => {
     const word = fc.oneof(fc.string(), fc.constantFrom(...Object.getOwnPropertyNames(Object.prototype)));
-    const text = fc.oneof(fc.string(), fc.tuple(fc.nat(1000), word).map(([count, unit]) => `${count}${unit}`));
+    const text = fc.oneof(
+      fc.string(),
+      fc.tuple(fc.nat(1000), word).map(([count, unit]) => `${count}${unit}`),
+    );
     fc.assert(
       fc.property(text, (each) => {
         const size = parseByteSize(each);

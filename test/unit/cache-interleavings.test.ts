@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import { BLOCK_SIZE } from '../../src/cache/local/message-block.js';
 import { pageRange } from '../../src/cache/read/page-range.js';
 import type { Change } from '../../src/storage/write/change.js';
-import { expectHeldAsInDatabase, expectInbox, itemsOf, jsonOf, membersOf, type Knowledge } from './cache-expectations.js';
+import {
+  expectHeldAsInDatabase,
+  expectInbox,
+  itemsOf,
+  jsonOf,
+  membersOf,
+  type Knowledge,
+} from './cache-expectations.js';
 import { CacheUnderTest } from './cache-under-test.js';
 import { FakeDatabase, type ChatState, type Write } from './fake-database.js';
 import { sampleChatId } from './sample-records.js';
@@ -20,10 +27,20 @@ const userId = fc.constantFrom(...USERS);
 const seq = fc.constantFrom(1, 2, 3, 5, BLOCK_SIZE, BLOCK_SIZE + 1, LONG_SEQ - 1, LONG_SEQ, LONG_SEQ + 1);
 
 const write: fc.Arbitrary<Write> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ type: fc.constant('send' as const), senderId: userId, kind: fc.constantFrom('user', 'user', 'system') }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constant('send' as const),
+      senderId: userId,
+      kind: fc.constantFrom('user', 'user', 'system'),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('edit' as const, 'delete' as const), seq }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('read' as const), userId, seq }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('join' as const, 'leave' as const, 'promote' as const), userId }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constantFrom('join' as const, 'leave' as const, 'promote' as const), userId }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('title' as const), title: fc.constantFrom('a', 'b') }) },
   { weight: 2, arbitrary: fc.constant<Write>({ type: 'create', userIds: ['alice', 'bob'] }) },
 );
@@ -135,8 +152,13 @@ class Scene {
     const text = answer.toBuffer().toString();
     const state = this.database.state(chat, answer.version);
     if (wanted.type === 'chat') expect(text).toBe(jsonOf(chat, state));
-    else if (wanted.type === 'page') expect(text).toBe(pageOf(wanted, state));
-    else expect(answer.value).toMatchObject({ items: membersOf(state).toSorted().map((each) => ({ userId: each })) });
+    else if (wanted.type === 'page') expectSameJson(text, pageOf(wanted, state));
+    else
+      expect(answer.value).toMatchObject({
+        items: membersOf(state)
+          .toSorted()
+          .map((each) => ({ userId: each })),
+      });
   }
 
   /** When nothing is on its way any more, everything that is held is what the database has. */
@@ -154,6 +176,13 @@ class Scene {
     }
     expect(this.tested.state.store.bytes).toBeLessThanOrEqual(this.tested.state.store.maxBytes);
   }
+}
+
+/** Tells of the first difference alone: a page is long. */
+function expectSameJson(actual: string, expected: string): void {
+  if (actual === expected) return;
+  const at = Math.max(0, [...actual].findIndex((character, index) => character !== expected[index]) - 40);
+  expect(actual.slice(at, at + 200)).toBe(expected.slice(at, at + 200));
 }
 
 function raise(versions: Map<string, number>, chat: string, version: number): void {
@@ -180,7 +209,12 @@ describe('the cache under every order of events', () => {
       fc.asyncProperty(fc.scheduler(), history, async (scheduler, { maxBytes, own, others, polls, reads }) => {
         const scene = new Scene(scheduler, maxBytes);
         await scheduler.waitFor(scene.poll());
-        const mine = CHATS.map((chat) => inOrder(own.filter((each) => each.chatId === chat), (each) => scene.writeHere(each)));
+        const mine = CHATS.map((chat) =>
+          inOrder(
+            own.filter((each) => each.chatId === chat),
+            (each) => scene.writeHere(each),
+          ),
+        );
         const rest = [
           ...others.map((each) => scene.writeElsewhere(each)),
           inOrder(Array.from({ length: polls }), () => scene.poll()),

@@ -1,3 +1,4 @@
+import type { CacheMode } from '../../src/cache/cache-options.js';
 import { CacheState } from '../../src/cache/cache-state.js';
 import { CacheStats } from '../../src/cache/cache-stats.js';
 import { Poller } from '../../src/cache/coherence/poller.js';
@@ -31,7 +32,11 @@ export class CacheUnderTest {
   readonly cache: MessageCache;
   readonly #feed = new ChangeFeed();
 
-  constructor(database: FakeDatabase, passage: Passage, { maxBytes = 10_000_000 }: { maxBytes?: number } = {}) {
+  constructor(
+    database: FakeDatabase,
+    passage: Passage,
+    { maxBytes = 10_000_000, mode = 'on' }: { maxBytes?: number; mode?: CacheMode } = {},
+  ) {
     const ask = async <T>(name: string, read: () => T): Promise<T> => {
       await passage(`${name} reads`);
       const answer = read();
@@ -53,7 +58,7 @@ export class CacheUnderTest {
     const chats = chatRepository as ChatRepository;
     const messages = messageRepository as MessageRepository;
     this.state = new CacheState({
-      mode: 'on',
+      mode,
       maxBytes,
       tailMessages: TAIL_MESSAGES,
       warmDeadlineMs: 0,
@@ -75,7 +80,11 @@ export class CacheUnderTest {
 
 /** Holds back what passes, until the test lets it go on. */
 export class Gate {
-  readonly #waiting: { readonly step: string; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  readonly #waiting: {
+    readonly step: string;
+    readonly resolve: () => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
 
   readonly pass: Passage = (step) =>
     new Promise((resolve, reject) => {

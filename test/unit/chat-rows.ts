@@ -51,9 +51,13 @@ export class ChatRows {
     for (const decision of decisions) {
       if ('error' in decision || decision.writes === undefined) continue;
       const { insert, edit, tombstone, react, participant, chat, removeChat } = decision.writes;
-      for (const message of [insert, edit?.after, tombstone]) if (message !== undefined) this.messages.set(message.seq, message);
+      for (const message of [insert, edit?.after, tombstone])
+        if (message !== undefined) this.messages.set(message.seq, message);
       if (insert !== undefined && decision.operation.type === 'send' && insert.clientId !== null) {
-        this.#firstContents.set(clientIdKey(decision.operation), { seq: insert.seq, content: contentOf(decision.operation) });
+        this.#firstContents.set(clientIdKey(decision.operation), {
+          seq: insert.seq,
+          content: contentOf(decision.operation),
+        });
       }
       if (react !== undefined) {
         const key = reactionKey(react.seq, react.userId, react.emoji);

@@ -14,7 +14,11 @@ function spaced(value: unknown): string {
 /** Texts that try to look like the end of a string. */
 const text = fc.oneof(
   fc.string({ unit: 'binary' }),
-  fc.array(fc.constantFrom(' ', '"', '\\', ': ', ', ', '{', '\\"', '\u00e9', '\ud83c\udf55', 'u0020'), { maxLength: 12 }).map((parts) => parts.join('')),
+  fc
+    .array(fc.constantFrom(' ', '"', '\\', ': ', ', ', '{', '\\"', '\u00e9', '\ud83c\udf55', 'u0020'), {
+      maxLength: 12,
+    })
+    .map((parts) => parts.join('')),
 );
 
 const json = fc.letrec((tie) => ({

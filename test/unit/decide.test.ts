@@ -19,7 +19,9 @@ const actor: fc.Arbitrary<Actor> = fc.oneof(
   fc.constant<Actor>({ type: 'service' }),
   user.map((userId): Actor => ({ type: 'user', userId })),
 );
-const seq = fc.integer({ min: 1, max: FIRST_MESSAGES + 1 }).map((number) => (number > FIRST_MESSAGES ? 1_000_000 : number));
+const seq = fc
+  .integer({ min: 1, max: FIRST_MESSAGES + 1 })
+  .map((number) => (number > FIRST_MESSAGES ? 1_000_000 : number));
 const base = { chatId: fc.constant(CHAT), actor };
 
 const send: fc.Arbitrary<SendOperation> = fc.record({
@@ -58,7 +60,10 @@ const operation: fc.Arbitrary<ChatOperation> = fc.oneof(
       present: fc.boolean(),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ ...base, type: fc.constant('markRead' as const), userId: user, seq: fc.nat(20) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ ...base, type: fc.constant('markRead' as const), userId: user, seq: fc.nat(20) }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

@@ -61,7 +61,13 @@ describe('the environment', () => {
 
   it('never has a value in its refusal', () => {
     const error = refusal(Object.fromEntries(CHECKED.map((name) => [name, SECRET])));
-    for (const text of [error.message, String(error), error.stack, JSON.stringify(error), inspect(error, { depth: 9 })]) {
+    for (const text of [
+      error.message,
+      String(error),
+      error.stack,
+      JSON.stringify(error),
+      inspect(error, { depth: 9 }),
+    ]) {
       expect(text).not.toContain('s3cret');
       expect(text).not.toContain('hunter2');
     }
@@ -96,7 +102,8 @@ describe('the environment', () => {
       expect(readEnvironment({ HOST, AUTH_ALLOW_INSECURE: 'true' }).HOST).toBe(HOST);
       expect(readEnvironment({ HOST, AUTH_MODE: 'key', AUTH_KEYS: KEY }).HOST).toBe(HOST);
     }
-    for (const HOST of ['localhost', '127.0.0.1', '127.8.8.8', '::1']) expect(readEnvironment({ HOST }).HOST).toBe(HOST);
+    for (const HOST of ['localhost', '127.0.0.1', '127.8.8.8', '::1'])
+      expect(readEnvironment({ HOST }).HOST).toBe(HOST);
   });
 
   it('ends the process with EX_CONFIG of sysexits.h', () => {

@@ -40,7 +40,8 @@ export class FakeDatabase {
   state(chatId: string, version?: number): ChatState {
     const history = this.#histories.get(chatId) ?? [];
     const state = version === undefined ? history.at(-1) : history[version - 1];
-    if (version !== undefined && version > 0 && state === undefined) throw new Error(`no version ${version} of ${chatId}`);
+    if (version !== undefined && version > 0 && state === undefined)
+      throw new Error(`no version ${version} of ${chatId}`);
     return state ?? ABSENT;
   }
 

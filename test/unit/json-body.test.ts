@@ -79,10 +79,18 @@ describe('a JSON body', () => {
   });
 
   it('is refused with an integer that would lose digits', () => {
-    for (const number of ['9007199254740992', '-9007199254740993', '123456789012345678901234567890', '1e400', '1e300']) {
+    for (const number of [
+      '9007199254740992',
+      '-9007199254740993',
+      '123456789012345678901234567890',
+      '1e400',
+      '1e300',
+    ]) {
       expect(refusedField(`{"n":${number}}`)).toBe('n');
     }
-    expect(parse('[9007199254740991,-9007199254740991,0.5,1e3]')).toEqual([9007199254740991, -9007199254740991, 0.5, 1000]);
+    expect(parse('[9007199254740991,-9007199254740991,0.5,1e3]')).toEqual([
+      9007199254740991, -9007199254740991, 0.5, 1000,
+    ]);
   });
 
   it('is refused with keys that reach for prototypes, at any depth', () => {
@@ -111,10 +119,16 @@ describe('a JSON body', () => {
 describe('a text', () => {
   it('is faulty exactly when PostgreSQL or UTF-8 cannot keep it', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.array(fc.nat(0xffff)).map((codes) => String.fromCharCode(...codes))), (text) => {
-        const survives = Buffer.from(text).toString() === text && !text.includes('\u0000');
-        expect(textFault(text) === undefined).toBe(survives);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.array(fc.nat(0xffff)).map((codes) => String.fromCharCode(...codes)),
+        ),
+        (text) => {
+          const survives = Buffer.from(text).toString() === text && !text.includes('\u0000');
+          expect(textFault(text) === undefined).toBe(survives);
+        },
+      ),
       { numRuns: 500 },
     );
   });

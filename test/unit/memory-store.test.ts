@@ -6,7 +6,14 @@ import { BLOCK_SIZE, MessageBlock } from '../../src/cache/local/message-block.js
 import type { Resident } from '../../src/cache/local/resident.js';
 import { UserEntry } from '../../src/cache/local/user-entry.js';
 import type { Change } from '../../src/storage/write/change.js';
-import { SAMPLE_MS, sampleChat, sampleChatId, sampleLoadedChat, sampleMessage, sampleParticipant } from './sample-records.js';
+import {
+  SAMPLE_MS,
+  sampleChat,
+  sampleChatId,
+  sampleLoadedChat,
+  sampleMessage,
+  sampleParticipant,
+} from './sample-records.js';
 
 const CHATS = Array.from({ length: 6 }, (_unused, number) => sampleChatId(number));
 const USERS = ['alice', 'bob', 'carol', 'dave'];
@@ -15,7 +22,13 @@ type Step =
   | { type: 'install'; chat: number; lastSeq: number; tail: number; users: number; end: 'warm' | 'cold' }
   | { type: 'block'; chat: number; index: number }
   | { type: 'user'; user: number; chats: number }
-  | { type: 'change'; chat: number; kind: 'send' | 'edit' | 'join' | 'leave' | 'title' | 'remove'; length: number; at: number }
+  | {
+      type: 'change';
+      chat: number;
+      kind: 'send' | 'edit' | 'join' | 'leave' | 'title' | 'remove';
+      length: number;
+      at: number;
+    }
   | { type: 'touch'; chat: number; from: number; to: number }
   | { type: 'removeChat' | 'touchUser' | 'addUserChat' | 'deleteUserChat'; chat: number; user: number }
   | { type: 'clear' };
@@ -50,7 +63,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      type: fc.constantFrom('removeChat' as const, 'touchUser' as const, 'addUserChat' as const, 'deleteUserChat' as const),
+      type: fc.constantFrom(
+        'removeChat' as const,
+        'touchUser' as const,
+        'addUserChat' as const,
+        'deleteUserChat' as const,
+      ),
       chat,
       user,
     }),
@@ -188,7 +206,8 @@ describe('the memory store', () => {
 
   it('lets what was used longest ago go first, and takes the blocks of an entry along', () => {
     const store = new MemoryStore(1_000_000);
-    for (const chatId of CHATS) run(store, { type: 'install', chat: CHATS.indexOf(chatId), lastSeq: 100, tail: 100, users: 1, end: 'warm' });
+    for (const chatId of CHATS)
+      run(store, { type: 'install', chat: CHATS.indexOf(chatId), lastSeq: 100, tail: 100, users: 1, end: 'warm' });
     store.touch(store.getChat(CHATS[0]!)!, 0, 1);
     const rest = new MemoryStore(store.bytes / 2);
     for (const entry of [...store.hottestChats()].toReversed()) {

@@ -34,7 +34,10 @@ function sliceOf(model: Model, from: number, to: number): string {
     .join(',');
 }
 
-function make({ index, rows }: { index: number; rows: readonly (string | null)[] }): { block: MessageBlock; model: Model } {
+function make({ index, rows }: { index: number; rows: readonly (string | null)[] }): {
+  block: MessageBlock;
+  model: Model;
+} {
   const first = index * BLOCK_SIZE + 1;
   const messages = rows.flatMap((row, at) => (row === null ? [] : [sampleMessage({ seq: first + at, text: row })]));
   const model = rows.map((row, at) => (row === null ? '' : messageJson(sampleMessage({ seq: first + at, text: row }))));

@@ -58,7 +58,12 @@ describe('a fill of messages', () => {
   it('is brought up to what is announced while it is on its way', async () => {
     const reading = page();
     await gate.open('loadMessages reads');
-    write({ type: 'edit', seq: BLOCK_SIZE - 4 }, SEND, { type: 'delete', seq: BLOCK_SIZE - 5 }, { type: 'edit', seq: 1 });
+    write(
+      { type: 'edit', seq: BLOCK_SIZE - 4 },
+      SEND,
+      { type: 'delete', seq: BLOCK_SIZE - 5 },
+      { type: 'edit', seq: 1 },
+    );
     await gate.open('loadMessages answers');
     expect(await reading).toEqual({ version: 5, text: pageInDatabase(BLOCK_SIZE - 8, BLOCK_SIZE - 4) });
     expectHeldAsInDatabase(tested, database, CHAT);
@@ -136,5 +141,20 @@ describe('a fill of messages', () => {
     while (gate.waiting.length > 0) await gate.open(gate.waiting[0]!);
     expect(await reading).toEqual({ version: 1, text: pageInDatabase(BLOCK_SIZE - 8, BLOCK_SIZE - 4) });
     expect(tested.state.store.bytes).toBe(0);
+  });
+});
+
+describe('a page that is read past the cache', () => {
+  it('is of one version, also when a message is sent while it is being read', async () => {
+    tested = new CacheUnderTest(database, gate.pass, { mode: 'off' });
+    const reading = tested.cache.getMessages(CHAT, { limit: 200 });
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    write(SEND);
+    await quiet();
+    while (gate.waiting.length > 0) await gate.open(gate.waiting[0]!);
+    const { version, items, hasNewer } = (await reading)!.value;
+    expect(items.at(-1)!.seq).toBe(database.state(CHAT, version).lastSeq);
+    expect(hasNewer).toBe(false);
   });
 });

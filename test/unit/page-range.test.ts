@@ -28,7 +28,9 @@ describe('the range of a page', () => {
   it('is the nearest messages before a seq', () => {
     fc.assert(
       fc.property(lastSeq, limit, place, (end, most, before) => {
-        const expected = line(end).filter((seq) => seq < before).slice(-most);
+        const expected = line(end)
+          .filter((seq) => seq < before)
+          .slice(-most);
         expect(seqsOf(pageRange({ before, limit: most }, end))).toEqual(expected);
       }),
     );
@@ -37,7 +39,9 @@ describe('the range of a page', () => {
   it('is the nearest messages after a seq', () => {
     fc.assert(
       fc.property(lastSeq, limit, fc.oneof(place, fc.constant(0)), (end, most, after) => {
-        const expected = line(end).filter((seq) => seq > after).slice(0, most);
+        const expected = line(end)
+          .filter((seq) => seq > after)
+          .slice(0, most);
         expect(seqsOf(pageRange({ after, limit: most }, end))).toEqual(expected);
       }),
     );
@@ -64,12 +68,12 @@ describe('the range of a page', () => {
     fc.assert(
       fc.property(lastSeq, limit, (end, most) => {
         const backward: number[] = [];
-        for (let range = pageRange({ limit: most }, end); range.toSeq >= range.fromSeq; ) {
+        for (let range = pageRange({ limit: most }, end); range.toSeq >= range.fromSeq;) {
           backward.unshift(...seqsOf(range));
           range = pageRange({ before: range.fromSeq, limit: most }, end);
         }
         const forward: number[] = [];
-        for (let range = pageRange({ after: 0, limit: most }, end); range.toSeq >= range.fromSeq; ) {
+        for (let range = pageRange({ after: 0, limit: most }, end); range.toSeq >= range.fromSeq;) {
           forward.push(...seqsOf(range));
           range = pageRange({ after: range.toSeq, limit: most }, end);
         }
@@ -102,7 +106,10 @@ describe('the range around the first unread message', () => {
     const latest = pageRange({ limit: 10 }, 50);
     expect(rangeOf({ around: 'firstUnread', reader: 'alice', limit: 10 }, entry(50, 50))).toEqual(latest);
     expect(rangeOf({ around: 'firstUnread', reader: 'mallory', limit: 10 }, entry(50, 3))).toEqual(latest);
-    expect(rangeOf({ around: 'firstUnread', reader: 'alice', limit: 10 }, entry(0, 0))).toEqual({ fromSeq: 1, toSeq: 0 });
+    expect(rangeOf({ around: 'firstUnread', reader: 'alice', limit: 10 }, entry(0, 0))).toEqual({
+      fromSeq: 1,
+      toSeq: 0,
+    });
   });
 
   it('has the default length when none is named', () => {

@@ -23,7 +23,9 @@ export function sampleMessage(message: Partial<MessageRecord> & { readonly seq: 
 }
 
 /** A member who has read nothing, with what is named changed. */
-export function sampleParticipant(participant: Partial<ParticipantRecord> & { readonly userId: string }): ParticipantRecord {
+export function sampleParticipant(
+  participant: Partial<ParticipantRecord> & { readonly userId: string },
+): ParticipantRecord {
   return { role: 'member', joinedAtMs: SAMPLE_MS, leftAtMs: null, lastReadSeq: 0, version: 1, ...participant };
 }
 
@@ -43,7 +45,11 @@ export function sampleChat(chatId: string): ChatRecord {
 /** A chat as a fill reads it: messages 1 to `lastSeq`, of which the newest `tail` are there. */
 export function sampleLoadedChat(
   chatId: string,
-  { lastSeq = 0, tail = lastSeq, userIds = ['alice'] }: { lastSeq?: number; tail?: number; userIds?: readonly string[] } = {},
+  {
+    lastSeq = 0,
+    tail = lastSeq,
+    userIds = ['alice'],
+  }: { lastSeq?: number; tail?: number; userIds?: readonly string[] } = {},
 ): LoadedChat {
   return {
     chatId,

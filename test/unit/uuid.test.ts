@@ -55,8 +55,17 @@ describe('a UUID of version 7', () => {
 
 describe('the pattern of a UUID', () => {
   it('takes every version in both cases and nothing around it', () => {
-    for (const id of [DNS, DNS.toUpperCase(), uuidV7(), '00000000-0000-0000-0000-000000000000']) expect(id).toMatch(UUID_PATTERN);
-    for (const text of [`${DNS}\n`, ` ${DNS}`, `{${DNS}}`, DNS.replaceAll('-', ''), DNS.slice(1), `urn:uuid:${DNS}`, DNS.replace('6', 'g')]) {
+    for (const id of [DNS, DNS.toUpperCase(), uuidV7(), '00000000-0000-0000-0000-000000000000'])
+      expect(id).toMatch(UUID_PATTERN);
+    for (const text of [
+      `${DNS}\n`,
+      ` ${DNS}`,
+      `{${DNS}}`,
+      DNS.replaceAll('-', ''),
+      DNS.slice(1),
+      `urn:uuid:${DNS}`,
+      DNS.replace('6', 'g'),
+    ]) {
       expect(text).not.toMatch(UUID_PATTERN);
     }
   });

@@ -94,7 +94,7 @@ export class MemoryStore {
     for (const block of entry.blocks.values()) this.#holdBlock(entry, block, end);
     if (end === 'warm') this.#hold(entry, end);
     if (this.#users.size > 0) {
-      for (const userId of entry.members.keys()) this.addUserChat(userId, entry.chatId);
+      for (const userId of entry.members.keys()) this.#noteUserChat(userId, entry.chatId);
     }
     this.#evict();
   }
@@ -124,8 +124,11 @@ export class MemoryStore {
     const block = seq === undefined ? undefined : entry.blocks.get(MessageBlock.indexOf(seq));
     if (block !== undefined) {
       if (block.chargedBytes === 0) {
-        this.#holdBlock(entry, block);
-        this.#recency.touch(entry);
+        // A write is not a use: the new block goes where its chat is.
+        block.siblings = entry.blocks;
+        this.#recency.addBehind(block, entry);
+        this.#blocks++;
+        this.#charge(block);
       } else {
         this.#charge(block);
       }
@@ -135,6 +138,11 @@ export class MemoryStore {
 
   /** Notes that a user is in a chat, if the user's index is held. */
   addUserChat(userId: string, chatId: string): void {
+    this.#noteUserChat(userId, chatId);
+    this.#evict();
+  }
+
+  #noteUserChat(userId: string, chatId: string): void {
     const user = this.#users.get(userId);
     if (user === undefined || user.chatIds.has(chatId)) return;
     user.chatIds.add(chatId);

@@ -108,27 +108,15 @@ export class MessageBlock extends Resident {
 
   /** Puts a message's new state in the place of the old one. */
   replace(message: MessageRecord): void {
-    const slot = message.seq - this.firstSeq;
-    const json = Buffer.from(messageJson(message));
-    const head = this.slice(this.firstSeq, message.seq - 1);
-    const tail = message.seq < this.endSeq ? this.slice(message.seq + 1, this.endSeq) : EMPTY;
-    const old = this.#ends();
-    const joined = [head, json, tail].filter((part) => part.length > 0);
-    const length = joined.reduce((sum, part) => sum + part.length + 1, -1);
-    this.#slots = this.#count;
-    this.#buffer = Buffer.allocUnsafeSlow(this.#slots * SLOT_BYTES + length);
-    let at = this.#slots * SLOT_BYTES;
-    for (const part of joined) {
-      if (at > this.#slots * SLOT_BYTES) at += this.#buffer.write(',', at);
-      at += part.copy(this.#buffer, at);
-    }
-    const shift = length - this.#length;
-    old.forEach((end, index) => this.#buffer.writeUInt32LE(index < slot ? end : end + shift, index * SLOT_BYTES));
-    this.#length = length;
-  }
-
-  #ends(): number[] {
-    return Array.from({ length: this.#count }, (_unused, slot) => this.#end(slot));
+    const pieces = Array.from({ length: this.#count }, (_unused, slot) => {
+      const seq = this.firstSeq + slot;
+      return seq === message.seq ? Buffer.from(messageJson(message)) : this.slice(seq, seq);
+    });
+    this.#slots = pieces.length;
+    this.#buffer = Buffer.allocUnsafeSlow(this.#slots * SLOT_BYTES + joinedLength(pieces));
+    this.#count = 0;
+    this.#length = 0;
+    for (const piece of pieces) this.#push(piece);
   }
 
   /** Where the JSON up to and including a slot ends. */
@@ -149,15 +137,24 @@ export class MessageBlock extends Resident {
     this.#buffer = grown;
   }
 
-  #push(json: string): void {
+  #push(json: string | Buffer): void {
     const data = this.#slots * SLOT_BYTES;
-    if (json !== '') {
+    if (json.length > 0) {
       if (this.#length > 0) this.#length += this.#buffer.write(',', data + this.#length);
-      this.#length += this.#buffer.write(json, data + this.#length);
+      const at = data + this.#length;
+      this.#length += typeof json === 'string' ? this.#buffer.write(json, at) : json.copy(this.#buffer, at);
     }
     this.#buffer.writeUInt32LE(this.#length, this.#count * SLOT_BYTES);
     this.#count++;
   }
+}
+
+/** Bytes of what is there, with a comma between two. */
+function joinedLength(pieces: readonly Buffer[]): number {
+  return Math.max(
+    0,
+    pieces.reduce((sum, piece) => sum + (piece.length > 0 ? piece.length + 1 : 0), -1),
+  );
 }
 
 /** How much larger a grown buffer is. Less copies more often, more wastes more spare room. */

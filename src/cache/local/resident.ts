@@ -41,6 +41,15 @@ export class RecencyList {
     this.#newest ??= resident;
   }
 
+  /** Adds a resident that is not in the list just behind one that is: it will be evicted right before that one. */
+  addBehind(resident: Resident, neighbour: Resident): void {
+    resident.newer = neighbour;
+    resident.older = neighbour.older;
+    if (neighbour.older === undefined) this.#oldest = resident;
+    else neighbour.older.newer = resident;
+    neighbour.older = resident;
+  }
+
   /** Takes a resident out of the list. */
   remove(resident: Resident): void {
     if (resident.newer === undefined) this.#newest = resident.older;

@@ -2,7 +2,7 @@ import type { LoadedChanges } from '../../storage/message-repository.js';
 import type { CacheResult } from '../cache-stats.js';
 import { CachedJson, joinParts } from '../cached-json.js';
 import type { ChatEntry } from '../local/chat-entry.js';
-import { messageJson, participantJson } from '../local/wire-json.js';
+import { chatJson, chatJsonPrefix, messageJson, participantJson } from '../local/wire-json.js';
 import type { WireChanges } from '../wire-types.js';
 
 /** The answer for a reader who has everything. */
@@ -12,27 +12,20 @@ export function unchangedJson(entry: ChatEntry, source: CacheResult): CachedJson
   ]);
 }
 
-/**
- * The answer for a reader who has missed something.
- *
- * @param isWhole - whether `entry` is of the version of the changes; else the reader is told that there is more.
- */
-export function changesJson(
-  entry: ChatEntry,
-  changes: LoadedChanges,
-  isWhole: boolean,
-  source: CacheResult,
-): CachedJson<WireChanges> {
-  const isLast = isWhole && changes.throughVersion === changes.version;
+/** The answer for a reader who has missed something. The last page tells the chat itself. */
+export function changesJson(changes: LoadedChanges, source: CacheResult): CachedJson<WireChanges> {
+  const { chat, version, throughVersion, lastSeq, participantCount } = changes;
+  const isLast = throughVersion === version;
   const present = changes.participants.filter(({ leftAtMs }) => leftAtMs === null);
   const left = changes.participants.filter(({ leftAtMs }) => leftAtMs !== null);
-  return new CachedJson(changes.throughVersion, source, [
-    `{"chatId":"${entry.chatId}","version":${changes.throughVersion},"more":${!isLast}`,
-    isLast ? `,"chat":${entry.json}` : '',
+  const parts = [
+    `{"chatId":"${chat.id}","version":${throughVersion},"more":${!isLast}`,
+    isLast ? `,"chat":${chatJson(chatJsonPrefix(chat), lastSeq, version, participantCount)}` : '',
     `,"messages":[`,
     ...joinParts(changes.messages.map(messageJson)),
     `],"participants":[`,
     ...joinParts(present.map(participantJson)),
     `],"left":${JSON.stringify(left.map(({ userId }) => userId))}}`,
-  ]);
+  ];
+  return new CachedJson(throughVersion, source, parts, version);
 }

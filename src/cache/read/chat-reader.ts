@@ -94,6 +94,7 @@ export class ChatReader {
 
   /** Brings what is held of a chat to a version that the database is known to have. */
   async refresh(chatId: string, version: number): Promise<void> {
+    if (this.state.mode === 'off') return;
     const held = this.state.store.getChat(chatId);
     if (held === undefined || held.version < version) await this.#fill(chatId, this.state.options.tailMessages);
   }
@@ -140,6 +141,10 @@ export class ChatReader {
     const held = this.state.store.getChat(entry.chatId);
     if (held !== undefined && held.version >= entry.version) return held;
     this.state.store.installChat(entry, end);
+    // Who is in the chat may be having their index read at this moment, from before they came into it.
+    if (this.state.userFills.size > 0) {
+      for (const userId of entry.members.keys()) this.state.userFills.get(userId)?.add(entry.chatId);
+    }
     return entry;
   }
 

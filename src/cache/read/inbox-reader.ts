@@ -47,7 +47,8 @@ export class InboxReader {
       if (!counted.isHit && source === 'hit') source = 'miss';
       // Counting may have taken a while: what was read before is put together anew if anything moved.
       const isFresh = counted.isHit || attempt === INBOX_ATTEMPTS;
-      if (!isFresh && source !== 'bypass') continue;
+      for (const [chatId, version] of counted.behind) await this.chats.refresh(chatId, version);
+      if (!isFresh && (source !== 'bypass' || counted.behind.size > 0)) continue;
       const items = page.map((entry) => itemParts(entry, userId, counted.unread.get(entry.chatId)));
       const last = page.at(-1);
       const isEnd = last === undefined || sorted.length <= limit;

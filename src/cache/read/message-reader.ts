@@ -59,33 +59,47 @@ export class MessageReader {
     minVersion: number,
     rangeOf: (entry: ChatEntry) => SeqRange | undefined,
   ): Promise<MessageRun | undefined> {
+    if (this.state.mode === 'off') return this.#readPast(chatId, minVersion, rangeOf, 'bypass');
     let isHit = true;
     for (let attempt = 0; attempt < PAGE_ATTEMPTS; attempt++) {
       const chat = await this.chats.read(chatId, minVersion);
       isHit &&= chat.isHit;
       const range = rangeOf(chat.entry);
       if (range === undefined) return undefined;
-      if (this.state.mode === 'off') return this.#readAround(chat.entry, range, 'bypass');
       const ready = this.peek(chat.entry, range, isHit ? 'hit' : 'miss');
       if (ready !== undefined) return ready;
       isHit = false;
       await this.#fillBlocks(chat.entry, range);
     }
-    const { entry } = await this.chats.read(chatId, minVersion);
-    const range = rangeOf(entry);
-    return range === undefined ? undefined : this.#readAround(entry, range, 'miss');
+    return this.#readPast(chatId, minVersion, rangeOf, 'miss');
   }
 
-  /** Reads a range past the cache, at the version that the database has. For what is larger than the budget. */
-  async #readAround(entry: ChatEntry, range: SeqRange, source: CacheResult): Promise<MessageRun> {
-    const held = sliceBlocks(entry, range);
-    const { chatId, version, lastSeq } = entry;
-    if (held !== undefined) return { chatId, version, lastSeq, range, source, slices: held };
-    const loaded = await this.#load(chatId, range.fromSeq, range.toSeq);
-    const blocks = new Map<number, MessageBlock>();
-    for (const block of cut(loaded, range.fromSeq, range.toSeq)) blocks.set(block.index, block);
-    const slices = sliceBlocks({ blocks }, range) ?? [];
-    return { chatId, version: loaded.version, lastSeq: loaded.lastSeq, range, source, slices };
+  /**
+   * Reads a range past the cache: for what is larger than the budget, and when the cache is off. The range comes from the
+   * chat and its messages from a second query; when the chat has moved in between both are read again.
+   */
+  async #readPast(
+    chatId: string,
+    minVersion: number,
+    rangeOf: (entry: ChatEntry) => SeqRange | undefined,
+    source: CacheResult,
+  ): Promise<MessageRun | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      const { entry } = await this.chats.read(chatId, minVersion);
+      const range = rangeOf(entry);
+      if (range === undefined) return undefined;
+      const { version, lastSeq } = entry;
+      const held = sliceBlocks(entry, range);
+      if (held !== undefined) return { chatId, version, lastSeq, range, source, slices: held };
+      const loaded = await this.#load(chatId, range.fromSeq, range.toSeq);
+      // A chat that never rests gives its last reading: right for its version, and saying that there is more.
+      if (loaded.version === version || attempt === PAGE_ATTEMPTS) {
+        const blocks = new Map(cut(loaded, range.fromSeq, range.toSeq).map((block) => [block.index, block]));
+        const slices = sliceBlocks({ blocks }, range) ?? [];
+        return { chatId, version: loaded.version, lastSeq: loaded.lastSeq, range, source, slices };
+      }
+      await this.chats.refresh(chatId, loaded.version);
+    }
   }
 
   async #fillBlocks(entry: ChatEntry, range: SeqRange): Promise<void> {
@@ -142,7 +156,13 @@ export class MessageReader {
 
   async #load(chatId: string, fromSeq: number, toSeq: number): Promise<LoadedMessages> {
     const startedMs = performance.now();
-    const loaded = await this.messages.loadMessages(chatId, fromSeq, toSeq);
+    let loaded: LoadedMessages | undefined;
+    try {
+      loaded = await this.messages.loadMessages(chatId, fromSeq, toSeq);
+    } catch (error) {
+      this.stats.countLoad('failed', (performance.now() - startedMs) / 1000);
+      throw error;
+    }
     this.stats.countLoad('ok', (performance.now() - startedMs) / 1000);
     if (loaded === undefined) throw new ScrollbackError('chat_not_found', `There is no chat ${chatId}.`);
     return loaded;

@@ -11,6 +11,8 @@ export interface UnreadCounts {
   readonly unread: ReadonlyMap<string, number>;
   /** Whether all were known without asking the database. */
   readonly isHit: boolean;
+  /** Chats that the database has at a later version than their entry: the version by chat id. */
+  readonly behind: ReadonlyMap<string, number>;
 }
 
 /**
@@ -35,11 +37,13 @@ export class UnreadReader {
       if (count === undefined) missing.set(entry.chatId, entry);
       else unread.set(entry.chatId, count);
     }
-    if (missing.size === 0) return { unread, isHit: true };
+    const behind = new Map<string, number>();
+    if (missing.size === 0) return { unread, isHit: true, behind };
     const fills = new Map([...missing.keys()].map((chatId) => [chatId, this.state.board.open(chatId)]));
     try {
       for (const counted of await this.repository.countUnread(userId, [...missing.keys()])) {
         unread.set(counted.chatId, counted.unread);
+        if (counted.version > missing.get(counted.chatId)!.version) behind.set(counted.chatId, counted.version);
         const entry = this.state.store.getChat(counted.chatId);
         const member = entry?.members.get(userId);
         if (entry === undefined || member === undefined) continue;
@@ -51,7 +55,7 @@ export class UnreadReader {
     } finally {
       for (const [chatId, fill] of fills) this.state.board.close(chatId, fill);
     }
-    return { unread, isHit: false };
+    return { unread, isHit: false, behind };
   }
 }
 

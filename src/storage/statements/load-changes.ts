@@ -15,7 +15,10 @@ export const LOAD_CHANGES: Statement = {
   name: 'load-changes',
   text: `
     WITH head AS (
-      SELECT h.* FROM chat_head h JOIN chat c ON c.id = h.chat_id AND c.deleted_at IS NULL WHERE h.chat_id = $1::uuid
+      SELECT h.chat_id, h.version, h.last_seq, h.reset_version, c.kind, c.title, c.metadata::text AS metadata,
+        c.created_by, ${milliseconds('c.created_at')} AS created_ms, ${milliseconds('c.updated_at')} AS updated_ms
+      FROM chat_head h JOIN chat c ON c.id = h.chat_id AND c.deleted_at IS NULL
+      WHERE h.chat_id = $1::uuid
     ), changed AS (
       (SELECT m.version, m.seq, NULL::text AS user_id FROM head h JOIN message m ON m.chat_id = h.chat_id
         WHERE m.seq > h.last_seq - (h.version - $2::bigint) AND m.version > $2::bigint AND NOT m.changed
@@ -28,7 +31,8 @@ export const LOAD_CHANGES: Statement = {
         WHERE p.version > $2::bigint ORDER BY p.version FETCH FIRST ($3::int) ROWS WITH TIES)
       ORDER BY version FETCH FIRST ($3::int) ROWS WITH TIES
     )
-    SELECT h.version, h.last_seq, h.reset_version,
+    SELECT h.*,
+      (SELECT count(*) FROM participant p WHERE p.chat_id = h.chat_id AND p.left_at IS NULL)::int AS participant_count,
       (SELECT count(*) FROM changed)::int AS rows, (SELECT max(version) FROM changed) AS last_version,
       (SELECT json_agg(${messageArray('m')} ORDER BY m.seq)
          FROM changed x JOIN message m ON m.chat_id = h.chat_id AND m.seq = x.seq) AS messages,

@@ -1,5 +1,12 @@
 import type { Statement } from '../database.js';
 
+const SELECT_HEADS = `
+    SELECT h.chat_id, h.last_seq, h.version, h.reset_version,
+      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
+    FROM chat_head h
+    WHERE h.chat_id = ANY ($1::uuid[])
+    ORDER BY h.chat_id`;
+
 /**
  * Locks the heads of chats, in the order of their ids so that two batches cannot wait for each other, and tells the
  * database's time.
@@ -11,11 +18,11 @@ import type { Statement } from '../database.js';
  */
 export const LOCK_HEADS: Statement = {
   name: 'lock-heads',
-  text: `
-    SELECT h.chat_id, h.last_seq, h.version, h.reset_version,
-      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
-    FROM chat_head h
-    WHERE h.chat_id = ANY ($1::uuid[])
-    ORDER BY h.chat_id
-    FOR UPDATE`,
+  text: `${SELECT_HEADS} FOR UPDATE`,
+};
+
+/** The same, passing over heads that somebody else holds locked. */
+export const LOCK_FREE_HEADS: Statement = {
+  name: 'lock-free-heads',
+  text: `${SELECT_HEADS} FOR UPDATE SKIP LOCKED`,
 };

@@ -34,6 +34,7 @@ export const ALONE = Symbol('alone');
  */
 export function takeBatch<Entry extends { readonly operation: ChatOperation }>(queue: Entry[], limit: number): Entry[] {
   const keys = new Set<string>();
+  let hasMarker = false;
   let taken = 0;
   while (taken < queue.length && taken < limit) {
     const key = batchKey(queue[taken]!.operation);
@@ -41,6 +42,10 @@ export function takeBatch<Entry extends { readonly operation: ChatOperation }>(q
       if (taken === 0) taken = 1;
       break;
     }
+    const { type } = queue[taken]!.operation;
+    // Unread messages are counted when the whole batch is written: nothing that changes the count may follow a marker.
+    if (hasMarker && (type === 'send' || type === 'delete')) break;
+    hasMarker ||= type === 'markRead';
     if (key !== undefined) {
       if (keys.has(key)) break;
       keys.add(key);

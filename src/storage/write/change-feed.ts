@@ -5,6 +5,8 @@ import type { ChatChanges, Committed } from './change.js';
 export interface ChangeListener {
   /** Called after COMMIT and before the writer is answered. Must not throw and must not wait. */
   onCommitted(changes: Committed<ChatChanges>): void;
+  /** An operation has found the chat at this version, and changed nothing. */
+  onVersionSeen(chatId: string, version: number): void;
   /** A COMMIT of this chat was lost half-way: what is known of the chat may be old. */
   onOutcomeUnknown(chatId: string): void;
 }
@@ -25,6 +27,11 @@ export class ChangeFeed {
   /** Announces committed changes. Changes of one chat must come in the order of their versions. */
   announce(changes: Committed<ChatChanges>): void {
     for (const listener of this.#listeners) listener.onCommitted(changes);
+  }
+
+  /** Announces that a chat has been found at a version: who knows an older one is behind. */
+  announceSeen(chatId: string, version: number): void {
+    for (const listener of this.#listeners) listener.onVersionSeen(chatId, version);
   }
 
   /** Announces that a commit's outcome is unknown. */

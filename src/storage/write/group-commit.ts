@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { CommitOutcomeUnknownError, Database } from '../database.js';
-import { isConnectionError, isTransient } from '../sqlstate.js';
+import { isTransient } from '../sqlstate.js';
 import { STORAGE_OPTIONS, type StorageOptions } from '../storage-options.js';
 import { takeBatch } from './batch-keys.js';
+import { commitError } from './commit-error.js';
 import { ChangeFeed } from './change-feed.js';
 import type { ChatOperation, OperationResult } from './chat-operation.js';
 import { writeBatch, type BatchOutcome } from './write-batch.js';
@@ -18,6 +19,9 @@ const BATCH_LIMIT = 512;
  */
 const PARALLEL_BATCHES = 2;
 
+/** Transactions beside those that wait for a lock of somebody else's. Each holds a connection of the pool. */
+const PATIENT_BATCHES = 3;
+
 /** How often a transaction that met a transient error is tried again, and how long before each try. */
 const RETRY_DELAYS_MS = [10, 50, 250, 1000];
 
@@ -26,6 +30,9 @@ interface Waiting {
   readonly resolve: (result: OperationResult) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** Operations of one transaction, by chat. */
+type Batch = ReadonlyMap<string, readonly Waiting[]>;
 
 /** How the write path is doing. */
 export interface GroupCommitStatus {
@@ -46,6 +53,7 @@ export interface BatchObserver {
  *
  *     queued -> in flight -> committed (announced to listeners, then answered)
  *                         -> refused   (by a rule: the others of the batch go on)
+ *                         -> waiting   (somebody else has the chat locked: by itself, and keeping no other chat waiting)
  *                         -> retried   (transient error: nothing was written)
  *                         -> alone     (any other error in a batch of several: each again by itself, so that one bad
  *                                       operation fails alone)
@@ -61,7 +69,9 @@ export class GroupCommit {
   readonly #inFlight = new Set<string>();
   readonly #observers: BatchObserver[] = [];
   #queueLength = 0;
+  readonly #patientQueue: (() => void)[] = [];
   #running = 0;
+  #patient = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
 
@@ -125,80 +135,95 @@ export class GroupCommit {
     });
   }
 
-  #takeBatch(): Map<string, Waiting[]> {
+  #takeBatch(): Batch {
     const batch = new Map<string, Waiting[]>();
     let left = BATCH_LIMIT;
-    for (const [chatId, queue] of this.#queues) {
+    for (const [chatId, queue] of [...this.#queues]) {
       if (left === 0) break;
       if (this.#inFlight.has(chatId)) continue;
       const taken = takeBatch(queue, left);
       left -= taken.length;
       batch.set(chatId, taken);
       this.#inFlight.add(chatId);
-      if (queue.length === 0) this.#queues.delete(chatId);
+      // What is left goes to the end of the line, so that no chat waits for another one's whole queue.
+      this.#queues.delete(chatId);
+      if (queue.length > 0) this.#queues.set(chatId, queue);
     }
     return batch;
   }
 
-  async #run(batch: Map<string, Waiting[]>): Promise<void> {
-    const startedMs = performance.now();
-    const all = [...batch.values()].flat();
+  async #run(batch: Batch): Promise<void> {
+    let passedOver: Batch = new Map();
     try {
-      await this.#attempt(batch);
+      passedOver = await this.#attempt(batch, false);
     } finally {
-      for (const chatId of batch.keys()) this.#inFlight.delete(chatId);
       this.#running--;
-      this.#queueLength -= all.length;
-      const seconds = (performance.now() - startedMs) / 1000;
-      for (const observer of this.#observers) observer.onBatch(all.length, seconds);
-      if (this.#queueLength === 0) for (const resolve of this.#idle.splice(0)) resolve();
-      else this.#schedule();
+      this.#settle(batch, passedOver);
+      for (const [chatId, waiting] of passedOver) void this.#runPatiently(new Map([[chatId, waiting]]));
     }
   }
 
-  async #attempt(batch: ReadonlyMap<string, readonly Waiting[]>): Promise<void> {
+  /** Waits for a chat that somebody else has locked, or finds that it is absent, without keeping other chats waiting. */
+  async #runPatiently(batch: Batch): Promise<void> {
+    while (this.#patient >= PATIENT_BATCHES) await new Promise<void>((resolve) => this.#patientQueue.push(resolve));
+    this.#patient++;
+    try {
+      await this.#attempt(batch, true);
+    } finally {
+      this.#patient--;
+      this.#patientQueue.shift()?.();
+      this.#settle(batch, new Map());
+    }
+  }
+
+  /** Frees the chats of a batch, but for those that go on waiting. */
+  #settle(batch: Batch, passedOver: Batch): void {
+    for (const [chatId, waiting] of batch) {
+      if (passedOver.has(chatId)) continue;
+      this.#inFlight.delete(chatId);
+      this.#queueLength -= waiting.length;
+    }
+    if (this.#queueLength === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    else this.#schedule();
+  }
+
+  /** @returns what was passed over because somebody else has it locked; nothing when patient. */
+  async #attempt(batch: Batch, isPatient: boolean): Promise<Batch> {
+    const startedMs = performance.now();
     const all = [...batch.values()].flat();
     let outcome: BatchOutcome;
     try {
-      outcome = await this.#commit(batch);
+      outcome = await this.#commit(batch, isPatient);
     } catch (error) {
       if (error instanceof CommitOutcomeUnknownError) {
         for (const chatId of batch.keys()) this.feed.announceUnknown(chatId);
-        const unknown = new ScrollbackError(
-          'write_outcome_unknown',
-          'The connection to the database broke during the commit. Send it again with the same clientId.',
-          undefined,
-          { cause: error },
-        );
-        for (const waiting of all) waiting.reject(unknown);
-      } else if (isConnectionError(error)) {
-        const unavailable = new ScrollbackError(
-          'database_unavailable',
-          'The database cannot be reached. Nothing was written.',
-          undefined,
-          { cause: error },
-        );
-        for (const waiting of all) waiting.reject(unavailable);
-      } else if (all.length > 1) {
-        for (const waiting of all) await this.#attempt(new Map([[waiting.operation.chatId, [waiting]]]));
-      } else {
-        all[0]!.reject(error);
       }
-      return;
+      const refusal = commitError(error);
+      if (refusal !== undefined || all.length === 1) {
+        for (const waiting of all) waiting.reject(refusal ?? error);
+      } else {
+        for (const waiting of all) await this.#attempt(new Map([[waiting.operation.chatId, [waiting]]]), true);
+      }
+      return new Map();
     }
+    const seconds = (performance.now() - startedMs) / 1000;
+    for (const observer of this.#observers) observer.onBatch(outcome.decisions.size, seconds);
     for (const changes of outcome.committed) this.feed.announce(changes);
+    for (const [chatId, version] of outcome.unchanged) this.feed.announceSeen(chatId, version);
     for (const waiting of all) {
-      const decision = outcome.decisions.get(waiting.operation)!;
+      const decision = outcome.decisions.get(waiting.operation);
+      if (decision === undefined) continue;
       if ('error' in decision) waiting.reject(decision.error);
       else waiting.resolve(decision.result);
     }
+    return new Map(outcome.passedOver.map((chatId) => [chatId, batch.get(chatId)!]));
   }
 
-  async #commit(batch: ReadonlyMap<string, readonly Waiting[]>): Promise<BatchOutcome> {
+  async #commit(batch: Batch, isPatient: boolean): Promise<BatchOutcome> {
     const operations = new Map([...batch].map(([chatId, waiting]) => [chatId, waiting.map((each) => each.operation)]));
     for (let attempt = 0; ; attempt++) {
       try {
-        return await writeBatch(this.database, operations);
+        return await writeBatch(this.database, operations, isPatient);
       } catch (error) {
         const delayMs = RETRY_DELAYS_MS[attempt];
         if (error instanceof CommitOutcomeUnknownError || delayMs === undefined || !isTransient(error)) throw error;

@@ -3,7 +3,7 @@ import { compactJson } from '../compact-json.js';
 import type { Statement, Transaction } from '../database.js';
 import type { ChatKind } from '../entities/chat.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from '../records.js';
-import { LOCK_HEADS } from '../statements/lock-heads.js';
+import { LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
 import {
   COUNT_PARTICIPANTS,
   LOOK_UP_CHATS,
@@ -48,11 +48,13 @@ interface MessageRow extends QueryResultRow {
  * Locks the heads of the batch's chats and reads what the operations ask about: only the rows they name, each kind in
  * one statement, and no statement for what no operation needs.
  *
- * @returns A line for each chat that has a head.
+ * @param isPatient - whether to wait for heads that somebody else has locked, or to pass them over.
+ * @returns a line for each chat that has a head and is locked now.
  */
 export async function lockChats(
   transaction: Transaction,
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
+  isPatient: boolean,
 ): Promise<Map<string, LockedLine>> {
   const heads = await transaction.query<{
     chat_id: string;
@@ -60,7 +62,7 @@ export async function lockChats(
     version: string;
     reset_version: string;
     now_ms: string;
-  }>(LOCK_HEADS, [[...operations.keys()]]);
+  }>(isPatient ? LOCK_HEADS : LOCK_FREE_HEADS, [[...operations.keys()]]);
   const lines = new Map<string, { head: HeadRecord; locked: MutableLockedChat }>();
   for (const row of heads) {
     lines.set(row.chat_id, {

@@ -20,24 +20,36 @@ export interface BatchOutcome {
   readonly decisions: ReadonlyMap<ChatOperation, Decision>;
   /** What other parts of the process may now learn, one element per changed chat. */
   readonly committed: readonly Committed<ChatChanges>[];
+  /** Versions of the chats in which nothing was changed. */
+  readonly unchanged: ReadonlyMap<string, number>;
+  /** Chats that were passed over: absent, or locked by somebody else. Nothing was decided about them. */
+  readonly passedOver: readonly string[];
 }
 
 /**
  * Runs operations of some chats in one transaction: lock the heads, read what the operations ask about, decide, write
  * the rows, move the heads, commit.
  *
+ * @param isPatient - whether to wait for chats that somebody else has locked, or to pass them over.
  * @throws whatever the database throws; nothing is then written, except with `CommitOutcomeUnknownError`.
  */
 export async function writeBatch(
   database: Database,
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
+  isPatient: boolean,
 ): Promise<BatchOutcome> {
+  const passedOver: string[] = [];
+  const unchanged = new Map<string, number>();
   const { decisions, changes } = await database.transaction(async (transaction) => {
-    const lines = await lockChats(transaction, operations);
+    const lines = await lockChats(transaction, operations, isPatient);
     const byChat = new Map<string, readonly Decision[]>();
     const moved = new Map<string, HeadRecord>();
     for (const [chatId, asked] of operations) {
       const line = lines.get(chatId);
+      if (line === undefined && !isPatient) {
+        passedOver.push(chatId);
+        continue;
+      }
       if (line === undefined) {
         byChat.set(
           chatId,
@@ -48,10 +60,11 @@ export async function writeBatch(
       const decided = decideAll(line.head, line.locked, asked);
       byChat.set(chatId, decided.decisions);
       if (decided.head.version > line.head.version) moved.set(chatId, decided.head);
+      else unchanged.set(chatId, line.head.version);
     }
     return finish(transaction, byChat, moved);
   });
-  return { decisions, committed: changes.map((change) => asCommitted(change)) };
+  return { decisions, committed: changes.map((change) => asCommitted(change)), unchanged, passedOver };
 }
 
 async function finish(

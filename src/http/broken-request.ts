@@ -1,0 +1,33 @@
+import type { Socket } from 'node:net';
+import { ScrollbackError } from '../common/scrollback-error.js';
+import { problemOf, type Problem } from './problem.js';
+
+/** Node's code for headers, address included, that are larger than its parser takes. */
+const HEADER_OVERFLOW = 'HPE_HEADER_OVERFLOW';
+
+/** Node's code for a request that does not come to its end in time. */
+const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
+
+/** Answers bytes that are not an HTTP request with a problem too, and closes the connection. */
+export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = brokenRequestProblem(error.code);
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function brokenRequestProblem(code: string | undefined): Problem {
+  if (code === HEADER_OVERFLOW) {
+    return problemOf(new ScrollbackError('headers_too_large', 'The address and headers are larger than 16 KiB.'));
+  }
+  if (code === REQUEST_TIMEOUT) {
+    return problemOf(new ScrollbackError('request_timeout', 'The request did not come to its end in time.'));
+  }
+  return problemOf(new ScrollbackError('invalid_input', 'This is not an HTTP request.'));
+}
