@@ -16,6 +16,13 @@ const server = await EmbeddedPostgres.start({
   dataDir: join(folder, 'database'),
   settings: { fsync: 'off', max_connections: '200' },
 });
+const cleanUp = async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+};
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
+}
 let exitCode = 1;
 try {
   const { host, user, password, database } = server.connection;
@@ -25,8 +32,7 @@ try {
   await template.destroy();
   exitCode = await runJest(url);
 } finally {
-  await server.stop();
-  await rm(folder, { recursive: true, force: true });
+  await cleanUp();
 }
 process.exit(exitCode);
 

@@ -22,7 +22,8 @@ export function openApiDocument(app: NestFastifyApplication): OpenApiDocument {
     .setDescription('A cache-first store for chats and messages. Errors are problems (RFC 9457); see docs/errors.md.')
     .setVersion('1')
     .setOpenAPIVersion('3.1.0')
-    .addBearerAuth()
+    .addBearerAuth({ type: 'http', description: 'A service key; not needed while AUTH_MODE is none.' })
+    .addSecurityRequirements('bearer')
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     standardSchemaConverter: (schema: unknown, { schemaType }: { schemaType?: 'input' | 'output' } = {}) =>

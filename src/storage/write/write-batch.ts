@@ -1,9 +1,9 @@
 import { compactJson } from '../compact-json.js';
 import type { Database, Transaction } from '../database.js';
-import type { HeadRecord } from '../records.js';
+import type { HeadRecord, MessageRecord } from '../records.js';
 import { COUNT_UNREAD } from '../statements/count-unread.js';
 import { LOOK_UP_MESSAGES } from '../statements/look-up.js';
-import { summarizeReactions, type ReactionArray } from '../statements/read-rows.js';
+import { readMessages, type MessageArray, type ReactionArray } from '../statements/read-rows.js';
 import { MOVE_HEADS } from '../statements/write-rows.js';
 import { chatNotFound } from './chat-errors.js';
 import type { Change, ChatChanges, Committed } from './change.js';
@@ -85,8 +85,9 @@ async function finish(
   const changes: ChatChanges[] = [];
   for (const [chatId, decided] of byChat) {
     const finished: Change[] = [];
+    const touched = touchedSeqs(decided);
     for (const decision of decided) {
-      const complete = await completeDecision(transaction, chatId, decision, metadata);
+      const complete = await completeDecision(transaction, chatId, decision, metadata, touched);
       decisions.set(decision.operation, complete);
       if ('change' in complete && complete.change !== undefined) finished.push(complete.change);
     }
@@ -101,9 +102,15 @@ async function completeDecision(
   chatId: string,
   decision: Decision,
   metadata: StoredMetadata,
+  touched: ReadonlySet<number>,
 ): Promise<Decision> {
   if ('error' in decision) return decision;
   const { operation, result, change } = decision;
+  if (result.replayed === true && touched.has(result.message!.seq)) {
+    // The batch has changed the message that is repeated: it is told as it is now.
+    const message = await readMessage(transaction, chatId, result.message!.seq);
+    return { ...decision, result: { ...result, message } };
+  }
   if (operation.type === 'markRead') {
     const unread = await countUnread(transaction, chatId, operation.userId);
     return {
@@ -121,16 +128,31 @@ async function completeDecision(
   if (change?.type !== 'message') return decision;
   let message = change.message;
   if (change.cause === 'reacted') {
-    const rows = await transaction.query<{ reactions: ReactionArray[] | null }>(LOOK_UP_MESSAGES, [
-      [chatId],
-      [message.seq],
-    ]);
-    message = { ...message, reactions: summarizeReactions(rows[0]?.reactions ?? []).get(message.seq) ?? [] };
+    message = await readMessage(transaction, chatId, message.seq);
   } else {
     const stored = metadata.messages.get(`${chatId} ${message.seq}`);
     if (stored !== undefined) message = { ...message, metadataJson: stored === '{}' ? null : compactJson(stored) };
   }
   return { ...decision, result: { ...result, message }, change: { ...change, message } };
+}
+
+/** Messages that decisions change and do not make. */
+function touchedSeqs(decisions: readonly Decision[]): ReadonlySet<number> {
+  const seqs = new Set<number>();
+  for (const decision of decisions) {
+    if ('change' in decision && decision.change?.type === 'message' && decision.change.cause !== 'sent') {
+      seqs.add(decision.change.message.seq);
+    }
+  }
+  return seqs;
+}
+
+async function readMessage(transaction: Transaction, chatId: string, seq: number): Promise<MessageRecord> {
+  const [row] = await transaction.query<{ message: MessageArray; reactions: ReactionArray[] | null }>(
+    LOOK_UP_MESSAGES,
+    [[chatId], [seq]],
+  );
+  return readMessages([row!.message], row!.reactions)[0]!;
 }
 
 async function countUnread(transaction: Transaction, chatId: string, userId: string): Promise<number> {
