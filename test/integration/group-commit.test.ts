@@ -197,32 +197,86 @@ describe('a full write queue', () => {
   });
 });
 
-describe('a chat that somebody holds locked', () => {
-  let client: Client | undefined;
-  afterEach(() => client?.end());
+describe('chats that somebody holds locked', () => {
+  const clients: Client[] = [];
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.end()));
+  });
 
-  it('does not keep writes to other chats waiting', async () => {
-    const locked = await Promise.all([createChat(), createChat(), createChat()]);
-    const free = await createChat();
-    client = new Client({ connectionString: running.database.url });
+  /** Locks the heads of chats as somebody with an open transaction does. */
+  async function lock(...chatIds: readonly string[]): Promise<Client> {
+    const client = new Client({ connectionString: running.database.url });
+    clients.push(client);
     await client.connect();
     await client.query('BEGIN');
-    await client.query('SELECT FROM chat_head WHERE chat_id = ANY ($1) FOR UPDATE', [locked]);
+    await client.query('SELECT FROM chat_head WHERE chat_id = ANY ($1) FOR UPDATE', [chatIds]);
+    return client;
+  }
+
+  /** Sends to each chat in a batch of its own, as different callers would come. */
+  async function sendOneByOne(chatIds: readonly string[]): Promise<Promise<unknown>[]> {
     const waiting: Promise<unknown>[] = [];
-    for (const chatId of locked) {
+    for (const chatId of chatIds) {
       waiting.push(send(chatId, 'waits'));
-      // In a batch of its own, as different callers would come.
       await new Promise((resolve) => {
         setImmediate(resolve);
       });
     }
-    const answer = send(free, 'does not wait').then(() => 'answered');
-    const deadline = new Promise((resolve) => {
+    return waiting;
+  }
+
+  /** Waits until an instance waits for as many locks. */
+  async function untilWaitingFor(locks: number): Promise<void> {
+    const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while ((await running.database.query(sql)).length < locks);
+  }
+
+  /** What a promise comes to if it comes to something while the locks are held. */
+  async function outcomeWithin(promise: Promise<unknown>): Promise<string> {
+    const deadline = new Promise<string>((resolve) => {
       setTimeout(resolve, 10_000, 'still waiting').unref();
     });
-    const outcome = await Promise.race([answer, deadline]);
+    const outcome = promise.then(
+      () => 'answered',
+      (error: { code?: string }) => error.code ?? 'failed',
+    );
+    return Promise.race([outcome, deadline]);
+  }
+
+  it('keep no write to another chat waiting, in the same burst or later', async () => {
+    const locked = await Promise.all([createChat(), createChat(), createChat(), createChat()]);
+    const [free, later] = await Promise.all([createChat(), createChat()]);
+    const client = await lock(...locked);
+    const burst = [...locked, free, ...locked].map((chatId) => send(chatId, 'burst'));
+    const waiting = await sendOneByOne(locked);
+    expect(await outcomeWithin(burst[locked.length]!)).toBe('answered');
+    expect(await outcomeWithin(send(later, 'does not wait'))).toBe('answered');
     await client.query('ROLLBACK');
-    await Promise.all([...waiting, answer]);
+    await Promise.all([...burst, ...waiting]);
+    for (const chatId of locked) expect(await readLine(chatId)).toEqual(['burst', 'burst', 'waits']);
+  });
+
+  it('keep nobody waiting who writes to a chat that does not exist', async () => {
+    const locked = await Promise.all([createChat(), createChat(), createChat(), createChat()]);
+    const client = await lock(...locked);
+    const waiting = await sendOneByOne(locked);
+    const outcome = await outcomeWithin(send('00000000-0000-7000-8000-000000000000', 'nowhere'));
+    await client.query('ROLLBACK');
+    await Promise.all(waiting);
+    expect(outcome).toBe('chat_not_found');
+  });
+
+  it('keep no chat waiting that was locked for a moment only, as by another instance', async () => {
+    const locked = await Promise.all([createChat(), createChat(), createChat()]);
+    const brief = await createChat();
+    const client = await lock(...locked);
+    const moment = await lock(brief);
+    const waiting = [...locked, brief].map((chatId) => send(chatId, 'waits'));
+    await untilWaitingFor(locked.length);
+    await moment.query('ROLLBACK');
+    const outcome = await outcomeWithin(waiting.at(-1)!);
+    await client.query('ROLLBACK');
+    await Promise.all(waiting);
     expect(outcome).toBe('answered');
   });
 });

@@ -144,19 +144,6 @@ describe('a fill of a chat', () => {
     expect(await reading).toBeUndefined();
     expect(tested.state.store.getChat(CHAT)).toMatchObject({ chat: undefined, version: 2 });
   });
-
-  it('leaves what is held alone when that is newer', async () => {
-    const old = tested.chats.loadMany([CHAT], 0);
-    await gate.open('loadChats reads');
-    write(SEND);
-    await gate.open('loadChats answers');
-    const [entry] = await old;
-    expect(entry).toBe(tested.state.store.getChat(CHAT));
-    const again = tested.chats.refresh(CHAT, 1);
-    await again;
-    expect(tested.state.store.getChat(CHAT)).toBe(entry);
-    expect(gate.waiting).toEqual([]);
-  });
 });
 
 describe('a held chat', () => {
@@ -189,6 +176,19 @@ describe('a held chat', () => {
     await gate.open('loadChats reads');
     await gate.open('loadChats answers');
     expect(await reading).toMatchObject({ isHit: false, entry: { version: 2 } });
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('stays what it is when it has come by itself to the version that is being read for somebody', async () => {
+    const entry = tested.state.store.getChat(CHAT);
+    const reading = tested.chats.read(CHAT, 2);
+    await gate.open('loadChats reads');
+    write(SEND);
+    await gate.open('loadChats answers');
+    expect((await reading).entry).toBe(entry);
+    expect(tested.state.store.getChat(CHAT)).toBe(entry);
+    await tested.chats.refresh(CHAT, 2);
+    expect(gate.waiting).toEqual([]);
     expectHeldAsInDatabase(tested, database, CHAT);
   });
 

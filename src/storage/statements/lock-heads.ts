@@ -21,7 +21,13 @@ export const LOCK_HEADS: Statement = {
   text: `${SELECT_HEADS} FOR UPDATE`,
 };
 
-/** The same, passing over heads that somebody else holds locked. */
+/** Tells which of some chats have a head. Parameter: `$1 uuid[]` chat ids. */
+export const FIND_HEADS: Statement = {
+  name: 'find-heads',
+  text: `SELECT h.chat_id FROM chat_head h WHERE h.chat_id = ANY ($1::uuid[])`,
+};
+
+/** The same as {@link LOCK_HEADS}, passing over heads that somebody else holds locked. */
 export const LOCK_FREE_HEADS: Statement = {
   name: 'lock-free-heads',
   text: `${SELECT_HEADS} FOR UPDATE SKIP LOCKED`,

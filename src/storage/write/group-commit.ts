@@ -22,6 +22,10 @@ const PARALLEL_BATCHES = 2;
 /** Transactions beside those that wait for a lock of somebody else's. Each holds a connection of the pool. */
 const PATIENT_BATCHES = 3;
 
+/** Between two looks at a chat that somebody has locked, when too many are waited for already. */
+const LOOK_AGAIN_FIRST_MS = 10;
+const LOOK_AGAIN_LAST_MS = 320;
+
 /** How often a transaction that met a transient error is tried again, and how long before each try. */
 const RETRY_DELAYS_MS = [10, 50, 250, 1000];
 
@@ -69,7 +73,6 @@ export class GroupCommit {
   readonly #inFlight = new Set<string>();
   readonly #observers: BatchObserver[] = [];
   #queueLength = 0;
-  readonly #patientQueue: (() => void)[] = [];
   #running = 0;
   #patient = 0;
   #scheduled = false;
@@ -163,17 +166,23 @@ export class GroupCommit {
     }
   }
 
-  /** Waits for a chat that somebody else has locked, or finds that it is absent, without keeping other chats waiting. */
+  /**
+   * Waits for a chat that somebody else has locked without keeping other chats waiting. A few wait in the database, which
+   * is quick when the lock is let go; the others look again and again.
+   */
   async #runPatiently(batch: Batch): Promise<void> {
-    while (this.#patient >= PATIENT_BATCHES) await new Promise<void>((resolve) => this.#patientQueue.push(resolve));
-    this.#patient++;
-    try {
-      await this.#attempt(batch, true);
-    } finally {
-      this.#patient--;
-      this.#patientQueue.shift()?.();
-      this.#settle(batch, new Map());
+    let isBlocked = true;
+    for (let delayMs = LOOK_AGAIN_FIRST_MS; isBlocked; delayMs = Math.min(2 * delayMs, LOOK_AGAIN_LAST_MS)) {
+      const isPatient = this.#patient < PATIENT_BATCHES;
+      if (isPatient) this.#patient++;
+      else await delay(delayMs);
+      try {
+        isBlocked = (await this.#attempt(batch, isPatient)).size > 0;
+      } finally {
+        if (isPatient) this.#patient--;
+      }
     }
+    this.#settle(batch, new Map());
   }
 
   /** Frees the chats of a batch, but for those that go on waiting. */

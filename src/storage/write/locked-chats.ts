@@ -3,7 +3,7 @@ import { compactJson } from '../compact-json.js';
 import type { Statement, Transaction } from '../database.js';
 import type { ChatKind } from '../entities/chat.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from '../records.js';
-import { LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
+import { FIND_HEADS, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
 import {
   COUNT_PARTICIPANTS,
   LOOK_UP_CHATS,
@@ -49,13 +49,13 @@ interface MessageRow extends QueryResultRow {
  * one statement, and no statement for what no operation needs.
  *
  * @param isPatient - whether to wait for heads that somebody else has locked, or to pass them over.
- * @returns a line for each chat that has a head and is locked now.
+ * @returns a line for each chat that is locked now, and the chats that were passed over; the others do not exist.
  */
 export async function lockChats(
   transaction: Transaction,
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
   isPatient: boolean,
-): Promise<Map<string, LockedLine>> {
+): Promise<{ readonly lines: ReadonlyMap<string, LockedLine>; readonly passedOver: readonly string[] }> {
   const heads = await transaction.query<{
     chat_id: string;
     last_seq: string;
@@ -94,7 +94,9 @@ export async function lockChats(
     readReactions(transaction, asked, of),
     readCounts(transaction, asked, of),
   ]);
-  return lines;
+  const missing = [...operations.keys()].filter((chatId) => !lines.has(chatId));
+  const held = isPatient ? [] : await queryUnlessEmpty<{ chat_id: string }>(transaction, FIND_HEADS, [missing]);
+  return { lines, passedOver: held.map((row) => row.chat_id) };
 }
 
 type LockedOf = (chatId: string) => MutableLockedChat;

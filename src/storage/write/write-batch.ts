@@ -22,7 +22,7 @@ export interface BatchOutcome {
   readonly committed: readonly Committed<ChatChanges>[];
   /** Versions of the chats in which nothing was changed. */
   readonly unchanged: ReadonlyMap<string, number>;
-  /** Chats that were passed over: absent, or locked by somebody else. Nothing was decided about them. */
+  /** Chats that were passed over because somebody else has them locked. Nothing was decided about them. */
   readonly passedOver: readonly string[];
 }
 
@@ -38,18 +38,16 @@ export async function writeBatch(
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
   isPatient: boolean,
 ): Promise<BatchOutcome> {
-  const passedOver: string[] = [];
+  let passedOver: readonly string[] = [];
   const unchanged = new Map<string, number>();
   const { decisions, changes } = await database.transaction(async (transaction) => {
-    const lines = await lockChats(transaction, operations, isPatient);
+    const { lines, passedOver: held } = await lockChats(transaction, operations, isPatient);
+    passedOver = held;
     const byChat = new Map<string, readonly Decision[]>();
     const moved = new Map<string, HeadRecord>();
     for (const [chatId, asked] of operations) {
       const line = lines.get(chatId);
-      if (line === undefined && !isPatient) {
-        passedOver.push(chatId);
-        continue;
-      }
+      if (held.includes(chatId)) continue;
       if (line === undefined) {
         byChat.set(
           chatId,
