@@ -71,7 +71,9 @@ function readsOf(chatId: string, version: number): (() => Promise<ApiAnswer<unkn
 }
 
 async function allReads(): Promise<(() => Promise<ApiAnswer<unknown>>)[]> {
-  const versions = await server.database.query<{ chat_id: string; version: string }>('SELECT chat_id, version FROM chat_head');
+  const versions = await server.database.query<{ chat_id: string; version: string }>(
+    'SELECT chat_id, version FROM chat_head',
+  );
   return chatIds.flatMap((chatId) => {
     const { version } = versions.find((head) => head.chat_id === chatId)!;
     return readsOf(chatId, Number(version));
@@ -110,7 +112,9 @@ describe('a read of what is cached', () => {
       await running.instance.app.get(Poller).pollOnce();
       encodings = await countEncodings(async () => {
         for (let done = 0; done < 1000; done += 20) {
-          const answers = await Promise.all(Array.from({ length: 20 }, (_unused, at) => reads[(done + at) % reads.length]!()));
+          const answers = await Promise.all(
+            Array.from({ length: 20 }, (_unused, at) => reads[(done + at) % reads.length]!()),
+          );
           for (const { status, headers } of answers) {
             const outcome = `${status} ${headers.get('cache-status')}`;
             statuses.set(outcome, (statuses.get(outcome) ?? 0) + 1);
@@ -153,7 +157,9 @@ describe('what counts the statements and encodings', () => {
     expect(miss).toEqual([{ application: 'scrollback', statement: 'load-chats' }]);
     expect(encodings).toBeGreaterThanOrEqual(20);
     const history = await server.record(async () => {
-      expect((await api.get(`/v1/chats/${cold}/messages?before=9`)).headers.get('cache-status')).toBe('scrollback; fwd=miss');
+      expect((await api.get(`/v1/chats/${cold}/messages?before=9`)).headers.get('cache-status')).toBe(
+        'scrollback; fwd=miss',
+      );
     });
     expect(history).toEqual([{ application: 'scrollback', statement: 'load-messages' }]);
     const changes = await server.record(async () => {
@@ -163,6 +169,8 @@ describe('what counts the statements and encodings', () => {
     const write = await server.record(async () => {
       await api.send(cold, { senderId: 'alice', text: 'x' });
     });
-    expect(write.map(({ statement }) => statement)).toEqual(expect.arrayContaining(['BEGIN', 'insert-messages', 'move-heads', 'COMMIT']));
+    expect(write.map(({ statement }) => statement)).toEqual(
+      expect.arrayContaining(['BEGIN', 'insert-messages', 'move-heads', 'COMMIT']),
+    );
   });
 });
