@@ -3,12 +3,16 @@ import { Logger } from '@nestjs/common';
 import type { Environment } from './config/environment.js';
 import { HealthService } from './health/health.service.js';
 import type { Instance } from './main.js';
+import { DatabaseServer } from './storage/database-server.js';
 
 /**
  * Ctrl-C reaches the whole foreground group, and npm passes it on as well: one key press is two signals a few
  * milliseconds apart.
  */
 const SAME_PRESS_MS = 100;
+
+/** What the embedded database gets to stop when the time is over. */
+const LAST_STOP_MS = 2000;
 
 /**
  * Ends the process gracefully on the first SIGTERM or SIGINT, at once on the second.
@@ -32,7 +36,9 @@ export function closeOnSignal(
     logger.log(`${signal}: closing.`);
     setTimeout(() => {
       logger.error(`Not closed after ${limits.SHUTDOWN_TIMEOUT_MS} ms: exiting.`);
-      process.exit(1);
+      // Whatever could not be closed, the embedded database should not be left behind.
+      const stopping = instance.app.get(DatabaseServer, { strict: false }).stop();
+      void Promise.race([stopping, delay(LAST_STOP_MS)]).finally(() => process.exit(1));
     }, limits.SHUTDOWN_TIMEOUT_MS).unref();
     void close(instance, limits.SHUTDOWN_DRAIN_MS).then(
       () => process.exit(0),

@@ -18,6 +18,12 @@ const MAX_PARAM_LENGTH = 1600;
  */
 const CONTENT_SECURITY_POLICY = { directives: { upgradeInsecureRequests: null } };
 
+/**
+ * A request has to come to its end in this time. Too low and slow phones cannot send; too high and a sender who stops half-way
+ * holds up a shutdown past its limit.
+ */
+const REQUEST_TIMEOUT_MS = 15_000;
+
 /** How the HTTP side of the application behaves. */
 export interface HttpAppOptions {
   /** Largest body, in bytes. */
@@ -29,6 +35,8 @@ export interface HttpAppOptions {
 export async function createHttpApp(module: DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: options.maxBodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {

@@ -4,7 +4,7 @@ import { canonicalJson } from '../common/canonical-json.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { uuidV7 } from '../common/uuid.js';
 import { compactJson } from './compact-json.js';
-import { Database } from './database.js';
+import { CommitOutcomeUnknownError, Database } from './database.js';
 import type { ChatKind } from './entities/chat.entity.js';
 import type { ParticipantRole } from './entities/participant.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from './records.js';
@@ -87,31 +87,33 @@ export class ChatRepository {
     const participants = withCreator(chat);
     const userIds = participants.map(({ userId }) => userId);
     const digest = creationDigest(chat, participants);
-    const created = await unavailableOnConnectionLoss(
-      this.database.transaction(async (transaction) => {
-        const rows = await transaction.query<{ version: string }>(CREATE_CHAT, [
-          chatId,
-          chat.kind ?? 'group',
-          chat.title ?? null,
-          JSON.stringify(chat.metadata ?? {}),
-          chat.createdBy ?? null,
-          digest,
-          userIds,
-          participants.map(({ role }) => role),
+    const creating = this.database.transaction(async (transaction) => {
+      const rows = await transaction.query<{ version: string }>(CREATE_CHAT, [
+        chatId,
+        chat.kind ?? 'group',
+        chat.title ?? null,
+        JSON.stringify(chat.metadata ?? {}),
+        chat.createdBy ?? null,
+        digest,
+        userIds,
+        participants.map(({ role }) => role),
+      ]);
+      if (rows[0] !== undefined) return { chatId, version: Number(rows[0].version), isNew: true };
+      const [existing] = await transaction.query<{ version: string; same_content: boolean }>(LOOK_UP_CREATION, [
+        chatId,
+        digest,
+      ]);
+      if (existing?.same_content !== true) {
+        throw new ScrollbackError('chat_id_conflict', `The id ${chatId} belongs to another chat.`, [
+          { field: 'id', message: 'is the id of another chat' },
         ]);
-        if (rows[0] !== undefined) return { chatId, version: Number(rows[0].version), isNew: true };
-        const [existing] = await transaction.query<{ version: string; same_content: boolean }>(LOOK_UP_CREATION, [
-          chatId,
-          digest,
-        ]);
-        if (existing?.same_content !== true) {
-          throw new ScrollbackError('chat_id_conflict', `The id ${chatId} belongs to another chat.`, [
-            { field: 'id', message: 'is the id of another chat' },
-          ]);
-        }
-        return { chatId, version: Number(existing.version), isNew: false };
-      }),
-    );
+      }
+      return { chatId, version: Number(existing.version), isNew: false };
+    });
+    creating.catch((error: unknown) => {
+      if (error instanceof CommitOutcomeUnknownError) this.feed.announceUnknown(chatId);
+    });
+    const created = await unavailableOnConnectionLoss(creating);
     if (created.isNew) {
       this.feed.announce(asCommitted({ chatId, changes: [{ type: 'created', version: created.version, userIds }] }));
     } else {

@@ -22,6 +22,9 @@ export interface StoragePoolLimits {
   readonly poolMax?: number;
 }
 
+/** Connections of one instance unless told otherwise. */
+export const DEFAULT_POOL_MAX = 10;
+
 /** Connection attempts give up after this long, so that a dead host fails a start instead of hanging it. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -59,11 +62,15 @@ export function storageOptions(address: DatabaseAddress, limits: StoragePoolLimi
     installExtensions: false,
     applicationName: 'scrollback',
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
-    poolSize: limits.poolMax ?? 10,
+    poolSize: limits.poolMax ?? DEFAULT_POOL_MAX,
     logging: false,
     // `pipeline`: statements that do not need each other's results go to the server together, in one round trip.
     extra: {
       pipeline: true,
+      // The server's own limits are of no use when the server is gone without a word.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     },

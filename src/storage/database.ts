@@ -8,6 +8,8 @@ import { CopyInQuery } from './copy-in.js';
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** Gives the connection up after this long without an answer; absent: the pool's limit. */
+  readonly timeoutMs?: number;
 }
 
 /** Why the database was asked; the `path` label of `scrollback_database_queries_total`. */
@@ -52,7 +54,14 @@ export class Database {
     values: readonly unknown[],
   ): Promise<Row[]> {
     this.#counts[path]++;
-    const result = await this.#pool.query<Row>({ ...statement, values: [...values] });
+    const { name, text, timeoutMs } = statement;
+    const config = {
+      name,
+      text,
+      values: [...values],
+      ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
+    };
+    const result = await this.#pool.query<Row>(config);
     return result.rows;
   }
 

@@ -16,6 +16,10 @@ const CONNECTION_ERRORS = new Set([
   'EHOSTUNREACH',
 ]);
 
+/** What pg says, without a code, when the pool waited too long, the socket closed under a query, or no answer came. */
+const BROKEN_CONNECTION =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client (has encountered a connection error|was closed)|Query read timeout)/;
+
 /** The SQLSTATE or Node error code of an error, `undefined` for others. */
 export function errorCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -24,12 +28,7 @@ export function errorCodeOf(error: unknown): string | undefined {
 /** Whether the database could not be reached, or threw the connection out. */
 export function isConnectionError(error: unknown): boolean {
   const code = errorCodeOf(error);
-  if (code === undefined) {
-    // pg has no code for these: the pool waited too long, or the socket closed under a query.
-    return (
-      error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
-    );
-  }
+  if (code === undefined) return error instanceof Error && BROKEN_CONNECTION.test(error.message);
   return CONNECTION_ERRORS.has(code) || code.startsWith('08') || code.startsWith('57P');
 }
 
@@ -37,4 +36,15 @@ export function isConnectionError(error: unknown): boolean {
 export function isTransient(error: unknown): boolean {
   const code = errorCodeOf(error);
   return (code !== undefined && TRANSIENT.has(code)) || isConnectionError(error);
+}
+
+/** Class 53, insufficient resources, and a server that takes no writes (a standby, or a full disk's last resort). */
+export function isShortOfResources(error: unknown): boolean {
+  const code = errorCodeOf(error);
+  return code !== undefined && (code.startsWith('53') || code === '25006');
+}
+
+/** Whether a lock was not to be had within `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return errorCodeOf(error) === '55P03';
 }

@@ -233,3 +233,13 @@ describe('the cache after a random history of concurrent writes', () => {
     );
   }, 240_000);
 });
+
+describe('changes', () => {
+  it('name participants in the order of the bytes of their ids, whatever plan the database has', async () => {
+    const ids = ['m', 'Z', 'a', 'é', 'b', '🍕', 'ﬀ', 'k'];
+    const participants = ids.map((id) => ({ userId: id }));
+    const { chatId } = await warm.instance.app.get(ChatRepository).createChat({ participants });
+    const changes = await warm.instance.app.get(MessageCache).getChanges(chatId, 0, 200);
+    expect(changes!.value.participants.map((each) => each.userId)).toEqual(['Z', 'a', 'b', 'k', 'm', 'é', 'ﬀ', '🍕']);
+  });
+});

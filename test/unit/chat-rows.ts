@@ -50,7 +50,8 @@ export class ChatRows {
     this.head = head;
     for (const decision of decisions) {
       if ('error' in decision || decision.writes === undefined) continue;
-      const { insert, edit, tombstone, react, participant, chat, removeChat } = decision.writes;
+      const { insert, edit, tombstone, react, chat, removeChat } = decision.writes;
+      const participant = decision.writes.participant ?? decision.writes.marker;
       for (const message of [insert, edit?.after, tombstone])
         if (message !== undefined) this.messages.set(message.seq, message);
       if (insert !== undefined && decision.operation.type === 'send' && insert.clientId !== null) {

@@ -94,6 +94,16 @@ describe('an inbox', () => {
     await readInbox('bob');
   });
 
+  it('has a chat that the user came into after everybody’s memberships were forgotten, though an index was on its way', async () => {
+    const before = tested.cache.getUserChats('bob');
+    await gate.open('loadUserChats reads');
+    tested.applier.onMembershipsUnknown();
+    write(OTHER, { type: 'join', userId: 'bob' });
+    await readInbox('bob');
+    await before;
+    await readInbox('bob');
+  });
+
   it('counts unread messages at the version that it shows when the database is ahead of the cache', async () => {
     await readInbox('alice');
     await passUntil(tested.chats.read(CHAT));

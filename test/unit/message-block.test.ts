@@ -103,6 +103,7 @@ describe('a message block', () => {
           }
         }
       }),
+      { numRuns: 50 },
     );
   });
 

@@ -3,8 +3,11 @@ import { HeadRepository } from '../../storage/head-repository.js';
 import { CacheState } from '../cache-state.js';
 import { ChangeApplier } from '../write/change-applier.js';
 
-/** Pairs of chats and users that one look may ask the database about. */
+/** Pairs of chats and users that one query may ask about. */
 const MEMBERSHIP_LIMIT = 5000;
+
+/** Queries about memberships in one look. Past this it is cheaper to forget every user's index, and looks stay short. */
+const MEMBERSHIP_QUERIES = 4;
 
 /**
  * Looks into the database, again and again, for what others have changed, and makes the cache forget it: other
@@ -14,6 +17,8 @@ const MEMBERSHIP_LIMIT = 5000;
 export class Poller implements OnApplicationShutdown {
   readonly #logger = new Logger('Coherence');
   #horizon: string | undefined;
+  /** Chats of the last look, with the versions whose members are known. */
+  #asked: ReadonlyMap<string, number> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -79,9 +84,12 @@ export class Poller implements OnApplicationShutdown {
     const unheld: string[] = [];
     for (const { chatId, version } of changed) {
       this.applier.onVersionSeen(chatId, version);
-      if (this.state.store.getChat(chatId) === undefined) unheld.push(chatId);
+      // While somebody's transaction stays open, every look sees the same chats again.
+      const isAsked = this.#asked.get(chatId) === version;
+      if (!isAsked && this.state.store.getChat(chatId) === undefined) unheld.push(chatId);
     }
     await this.#findJoined(unheld);
+    this.#asked = new Map(changed.map(({ chatId, version }) => [chatId, version]));
     this.#horizon = horizon;
     this.#confirmedAtMs = startedAtMs;
   }
@@ -90,6 +98,10 @@ export class Poller implements OnApplicationShutdown {
   async #findJoined(chatIds: readonly string[]): Promise<void> {
     const userIds = [...this.state.store.userIds, ...this.state.userFills.keys()];
     if (chatIds.length === 0 || userIds.length === 0) return;
+    if (chatIds.length * userIds.length > MEMBERSHIP_LIMIT * MEMBERSHIP_QUERIES) {
+      this.applier.onMembershipsUnknown();
+      return;
+    }
     const step = Math.max(1, Math.floor(MEMBERSHIP_LIMIT / userIds.length));
     for (let from = 0; from < chatIds.length; from += step) {
       for (const { chatId, userId } of await this.heads.findMemberships(chatIds.slice(from, from + step), userIds)) {

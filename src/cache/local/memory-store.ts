@@ -161,11 +161,16 @@ export class MemoryStore {
     this.#drop(entry, cause);
   }
 
+  /** Forgets who is in which chats. */
+  clearUsers(): void {
+    for (const user of this.#users.values()) this.#release(user);
+    this.#users.clear();
+  }
+
   /** Forgets everything. */
   clear(): void {
     for (const entry of this.#chats.values()) this.removeChat(entry, 'invalidated');
-    for (const user of this.#users.values()) this.#release(user);
-    this.#users.clear();
+    this.clearUsers();
   }
 
   #hold(resident: Resident, end: 'warm' | 'cold' = 'warm'): void {

@@ -78,18 +78,20 @@ export class InboxReader {
 
   #fillUser(userId: string): Promise<UserEntry> {
     const pending = this.#pendingUsers.get(userId);
-    if (pending !== undefined && this.state.mode !== 'off') return pending;
+    // One that has been forgotten meanwhile does not hear of what happens any more: it is not joined.
+    if (pending !== undefined && this.state.mode !== 'off' && this.state.userFills.has(userId)) return pending;
     const joined = new Set<string>();
     this.state.userFills.set(userId, joined);
     const filling = this.repository
       .loadUserChats(userId)
       .then((chatIds) => {
         const user = new UserEntry(userId, [...chatIds, ...joined]);
-        if (this.state.mode !== 'off') this.state.store.installUser(user);
+        const isCurrent = this.state.userFills.get(userId) === joined;
+        if (this.state.mode !== 'off' && isCurrent) this.state.store.installUser(user);
         return user;
       })
       .finally(() => {
-        this.#pendingUsers.delete(userId);
+        if (this.#pendingUsers.get(userId) === filling) this.#pendingUsers.delete(userId);
         if (this.state.userFills.get(userId) === joined) this.state.userFills.delete(userId);
       });
     this.#pendingUsers.set(userId, filling);

@@ -47,6 +47,13 @@ export class ChangeApplier implements ChangeListener {
     this.#addUserChat(userId, chatId);
   }
 
+  /** Learns that users have come into chats, and not which: what is known of who is where is forgotten. */
+  onMembershipsUnknown(): void {
+    this.state.store.clearUsers();
+    // An index that is on its way may be from before: it is used by who waits for it, and not kept.
+    this.state.userFills.clear();
+  }
+
   #applyToEntry(chatId: string, change: Change): void {
     const entry = this.state.store.getChat(chatId);
     if (entry === undefined || change.version <= entry.version) return;

@@ -38,9 +38,9 @@ export const LOAD_CHANGES: Statement = {
          FROM changed x JOIN message m ON m.chat_id = h.chat_id AND m.seq = x.seq) AS messages,
       (SELECT json_agg(${reactionArray('r')})
          FROM (SELECT z.* FROM changed x JOIN reaction z ON z.chat_id = h.chat_id AND z.seq = x.seq
-               ORDER BY z.seq, z.created_at, z.user_id) r) AS reactions,
+               ORDER BY z.seq, z.created_at, z.user_id, z.emoji) r) AS reactions,
       (SELECT json_agg(json_build_array(p.user_id, p.role, ${milliseconds('p.joined_at')}, p.last_read_seq, p.version,
-           ${milliseconds('p.left_at')}))
+           ${milliseconds('p.left_at')}) ORDER BY p.user_id)
          FROM changed x JOIN participant p ON p.chat_id = h.chat_id AND p.user_id = x.user_id) AS participants
     FROM head h`,
 };

@@ -24,7 +24,7 @@ export const LOAD_CHATS: Statement = {
          FROM message m WHERE m.chat_id = h.chat_id AND m.seq > w.after_seq) AS messages,
       (SELECT json_agg(${reactionArray('r')})
          FROM (SELECT * FROM reaction x WHERE x.chat_id = h.chat_id AND x.seq > w.after_seq
-               ORDER BY x.seq, x.created_at, x.user_id) r) AS reactions
+               ORDER BY x.seq, x.created_at, x.user_id, x.emoji) r) AS reactions
     FROM chat_head h
       LEFT JOIN chat c ON c.id = h.chat_id
       CROSS JOIN LATERAL (SELECT CASE WHEN $2::int = 0 THEN greatest(h.last_seq - 1, 0)

@@ -14,7 +14,7 @@ export const LOAD_MESSAGES: Statement = {
          FROM message m WHERE m.chat_id = h.chat_id AND m.seq BETWEEN $2::bigint AND $3::bigint) AS messages,
       (SELECT json_agg(${reactionArray('r')})
          FROM (SELECT * FROM reaction x WHERE x.chat_id = h.chat_id AND x.seq BETWEEN $2::bigint AND $3::bigint
-               ORDER BY x.seq, x.created_at, x.user_id) r) AS reactions
+               ORDER BY x.seq, x.created_at, x.user_id, x.emoji) r) AS reactions
     FROM chat_head h
     WHERE h.chat_id = $1::uuid`,
 };

@@ -21,6 +21,12 @@ export const LOCK_HEADS: Statement = {
   text: `${SELECT_HEADS} FOR UPDATE`,
 };
 
+/** Lets the transaction wait for a lock for a while only: what waits holds a connection. */
+export const LIMIT_LOCK_WAIT: Statement = {
+  name: 'limit-lock-wait',
+  text: `SET LOCAL lock_timeout = '2s'`,
+};
+
 /** Tells which of some chats have a head. Parameter: `$1 uuid[]` chat ids. */
 export const FIND_HEADS: Statement = {
   name: 'find-heads',

@@ -16,7 +16,7 @@ export const LOOK_UP_MESSAGES: Statement = {
   name: 'look-up-messages',
   text: `
     SELECT m.chat_id, ${messageArray('m')} AS message,
-      (SELECT json_agg(${reactionArray('r')} ORDER BY r.created_at, r.user_id)
+      (SELECT json_agg(${reactionArray('r')} ORDER BY r.created_at, r.user_id, r.emoji)
          FROM reaction r WHERE r.chat_id = m.chat_id AND r.seq = m.seq) AS reactions
     FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::bigint[]) AS x (chat_id, seq)) k
       JOIN message m USING (chat_id, seq)`,
@@ -32,7 +32,7 @@ export const LOOK_UP_CLIENT_IDS: Statement = {
   name: 'look-up-client-ids',
   text: `
     SELECT m.chat_id, m.sender_id, m.client_id, ${messageArray('m')} AS message,
-      (SELECT json_agg(${reactionArray('r')} ORDER BY r.created_at, r.user_id)
+      (SELECT json_agg(${reactionArray('r')} ORDER BY r.created_at, r.user_id, r.emoji)
          FROM reaction r WHERE r.chat_id = m.chat_id AND r.seq = m.seq) AS reactions,
       coalesce(m.content_digest, scrollback_content_digest(m.kind, m.text, m.metadata, m.reply_to))
         = scrollback_content_digest(k.kind, k.text, k.metadata::jsonb, k.reply_to) AS same_content

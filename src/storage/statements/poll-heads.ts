@@ -1,5 +1,8 @@
 import type { Statement } from '../database.js';
 
+/** A look that takes longer is given up, so that a connection that says nothing any more does not end all looks. */
+const POLL_TIMEOUT_MS = 5000;
+
 /**
  * Reads which chats have changed since the last look, in a way that no commit can slip through.
  *
@@ -12,6 +15,7 @@ import type { Statement } from '../database.js';
  */
 export const POLL_HEADS: Statement = {
   name: 'poll-heads',
+  timeoutMs: POLL_TIMEOUT_MS,
   text: `
     SELECT s.horizon, h.chat_id, h.version
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon) s
@@ -25,6 +29,7 @@ export const POLL_HEADS: Statement = {
  */
 export const FIND_MEMBERSHIPS: Statement = {
   name: 'find-memberships',
+  timeoutMs: POLL_TIMEOUT_MS,
   text: `
     SELECT p.chat_id, p.user_id
     FROM participant p

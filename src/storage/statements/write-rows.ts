@@ -117,6 +117,19 @@ export const WRITE_PARTICIPANTS: Statement = {
       left_at = excluded.left_at, last_read_seq = excluded.last_read_seq, version = excluded.version`,
 };
 
+/**
+ * Moves read markers, and writes nothing else: a person may be changing a role at the same time.
+ *
+ * Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` users, `$3 bigint[]` read markers, `$4 bigint[]` versions.
+ */
+export const MOVE_MARKERS: Statement = {
+  name: 'move-markers',
+  text: `
+    UPDATE participant p SET last_read_seq = x.last_read_seq, version = x.version
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS x (chat_id, user_id, last_read_seq, version)
+    WHERE p.chat_id = x.chat_id AND p.user_id = x.user_id`,
+};
+
 /** Writes a chat's own fields. Parameters: `$1 uuid` id, `$2 text` title, `$3 jsonb` metadata, `$4 bigint` time in milliseconds. */
 export const UPDATE_CHAT: Statement = {
   name: 'update-chat',

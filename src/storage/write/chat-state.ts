@@ -33,6 +33,8 @@ export interface RowWrites {
   readonly tombstone?: MessageRecord;
   readonly react?: { readonly seq: number; readonly userId: string; readonly emoji: string; readonly present: boolean };
   readonly participant?: ParticipantRecord;
+  /** Only the read marker of a participant. */
+  readonly marker?: ParticipantRecord;
   readonly chat?: ChatRecord;
   readonly removeChat?: true;
 }

@@ -1,9 +1,14 @@
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { CommitOutcomeUnknownError } from '../database.js';
-import { errorCodeOf, isConnectionError } from '../sqlstate.js';
+import { errorCodeOf, isShortOfResources, isTransient } from '../sqlstate.js';
 
 /** SQLSTATE of a statement that ran into the time limit: it has waited for a lock all that time. */
 const QUERY_CANCELED = '57014';
+
+/** The refusal of writes to a chat that somebody else does not let go. */
+export function lockedTooLong(): ScrollbackError {
+  return new ScrollbackError('database_unavailable', 'Somebody else keeps the chat locked. Nothing was written.');
+}
 
 /**
  * What the writers of a batch are told when its transaction failed as a whole.
@@ -21,7 +26,10 @@ export function commitError(cause: unknown): ScrollbackError | undefined {
   if (errorCodeOf(cause) === QUERY_CANCELED) {
     return refusal('database_unavailable', 'Somebody else keeps the chat locked. Nothing was written.', cause);
   }
-  if (isConnectionError(cause)) {
+  if (isShortOfResources(cause)) {
+    return refusal('database_unavailable', 'The database takes no writes at present. Nothing was written.', cause);
+  }
+  if (isTransient(cause)) {
     return refusal('database_unavailable', 'The database cannot be reached. Nothing was written.', cause);
   }
   return undefined;

@@ -210,7 +210,7 @@ class Line {
     return {
       operation,
       result: { version: this.version, participant },
-      writes: { participant },
+      writes: { marker: participant },
       change: { type: 'participant', version: this.version, cause: 'read', participant },
     };
   }

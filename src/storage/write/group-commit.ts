@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { CommitOutcomeUnknownError, Database } from '../database.js';
-import { isTransient } from '../sqlstate.js';
+import { DEFAULT_POOL_MAX } from '../data-source-options.js';
+import { isLockTimeout, isTransient } from '../sqlstate.js';
 import { STORAGE_OPTIONS, type StorageOptions } from '../storage-options.js';
 import { takeBatch } from './batch-keys.js';
-import { commitError } from './commit-error.js';
+import { commitError, lockedTooLong } from './commit-error.js';
 import { ChangeFeed } from './change-feed.js';
 import type { ChatOperation, OperationResult } from './chat-operation.js';
 import { writeBatch, type BatchOutcome } from './write-batch.js';
@@ -21,6 +22,9 @@ const PARALLEL_BATCHES = 2;
 
 /** Transactions beside those that wait for a lock of somebody else's. Each holds a connection of the pool. */
 const PATIENT_BATCHES = 3;
+
+/** Writes to a chat that somebody keeps locked longer than this are refused. */
+const LOCK_WAIT_LIMIT_MS = 30_000;
 
 /** Between two looks at a chat that somebody has locked, when too many are waited for already. */
 const LOOK_AGAIN_FIRST_MS = 10;
@@ -171,13 +175,18 @@ export class GroupCommit {
    * is quick when the lock is let go; the others look again and again.
    */
   async #runPatiently(batch: Batch): Promise<void> {
-    let isBlocked = true;
-    for (let delayMs = LOOK_AGAIN_FIRST_MS; isBlocked; delayMs = Math.min(2 * delayMs, LOOK_AGAIN_LAST_MS)) {
-      const isPatient = this.#patient < PATIENT_BATCHES;
+    const startedMs = performance.now();
+    let blocked = batch;
+    for (let delayMs = LOOK_AGAIN_FIRST_MS; blocked.size > 0; delayMs = Math.min(2 * delayMs, LOOK_AGAIN_LAST_MS)) {
+      if (performance.now() - startedMs > LOCK_WAIT_LIMIT_MS) {
+        for (const waiting of [...blocked.values()].flat()) waiting.reject(lockedTooLong());
+        break;
+      }
+      const isPatient = this.#patient < this.#patientLimit;
       if (isPatient) this.#patient++;
       else await delay(delayMs);
       try {
-        isBlocked = (await this.#attempt(batch, isPatient)).size > 0;
+        blocked = await this.#attempt(blocked, isPatient);
       } finally {
         if (isPatient) this.#patient--;
       }
@@ -185,12 +194,17 @@ export class GroupCommit {
     this.#settle(batch, new Map());
   }
 
+  /** Each wait holds a connection: with a small pool, readers must get some as well. */
+  get #patientLimit(): number {
+    return Math.min(PATIENT_BATCHES, Math.max(0, (this.options.poolMax ?? DEFAULT_POOL_MAX) - PARALLEL_BATCHES - 2));
+  }
+
   /** Frees the chats of a batch, but for those that go on waiting. */
   #settle(batch: Batch, passedOver: Batch): void {
     for (const [chatId, waiting] of batch) {
-      if (passedOver.has(chatId)) continue;
-      this.#inFlight.delete(chatId);
-      this.#queueLength -= waiting.length;
+      const left = passedOver.get(chatId)?.length ?? 0;
+      if (left === 0) this.#inFlight.delete(chatId);
+      this.#queueLength -= waiting.length - left;
     }
     if (this.#queueLength === 0) for (const resolve of this.#idle.splice(0)) resolve();
     else this.#schedule();
@@ -207,13 +221,13 @@ export class GroupCommit {
       if (error instanceof CommitOutcomeUnknownError) {
         for (const chatId of batch.keys()) this.feed.announceUnknown(chatId);
       }
+      if (isPatient && isLockTimeout(error)) return batch;
       const refusal = commitError(error);
       if (refusal !== undefined || all.length === 1) {
         for (const waiting of all) waiting.reject(refusal ?? error);
-      } else {
-        for (const waiting of all) await this.#attempt(new Map([[waiting.operation.chatId, [waiting]]]), true);
+        return new Map();
       }
-      return new Map();
+      return this.#attemptAlone(all);
     }
     const seconds = (performance.now() - startedMs) / 1000;
     for (const observer of this.#observers) observer.onBatch(outcome.decisions.size, seconds);
@@ -226,6 +240,18 @@ export class GroupCommit {
       else waiting.resolve(decision.result);
     }
     return new Map(outcome.passedOver.map((chatId) => [chatId, batch.get(chatId)!]));
+  }
+
+  /** Each operation by itself, so that the one that made the batch fail fails alone. */
+  async #attemptAlone(all: readonly Waiting[]): Promise<Batch> {
+    const passedOver = new Map<string, Waiting[]>();
+    for (const waiting of all) {
+      const { chatId } = waiting.operation;
+      const before = passedOver.get(chatId);
+      if (before !== undefined) before.push(waiting);
+      else if ((await this.#attempt(new Map([[chatId, [waiting]]]), false)).size > 0) passedOver.set(chatId, [waiting]);
+    }
+    return passedOver;
   }
 
   async #commit(batch: Batch, isPatient: boolean): Promise<BatchOutcome> {

@@ -3,7 +3,7 @@ import { compactJson } from '../compact-json.js';
 import type { Statement, Transaction } from '../database.js';
 import type { ChatKind } from '../entities/chat.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from '../records.js';
-import { FIND_HEADS, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
+import { FIND_HEADS, LIMIT_LOCK_WAIT, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
 import {
   COUNT_PARTICIPANTS,
   LOOK_UP_CHATS,
@@ -56,6 +56,7 @@ export async function lockChats(
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
   isPatient: boolean,
 ): Promise<{ readonly lines: ReadonlyMap<string, LockedLine>; readonly passedOver: readonly string[] }> {
+  if (isPatient) await transaction.query(LIMIT_LOCK_WAIT, []);
   const heads = await transaction.query<{
     chat_id: string;
     last_seq: string;

@@ -3,6 +3,7 @@ import {
   DELETE_MESSAGES,
   EDIT_MESSAGES,
   INSERT_MESSAGES,
+  MOVE_MARKERS,
   REMOVE_CHAT,
   UPDATE_CHAT,
   WRITE_PARTICIPANTS,
@@ -42,6 +43,7 @@ export async function writeRows(
   await deleteMessages(transaction, writes);
   await writeReactions(transaction, writes);
   await writeParticipants(transaction, writes);
+  await moveMarkers(transaction, writes);
   for (const write of writes) {
     if (write.chat !== undefined) {
       const { id, title, metadataJson, updatedAtMs } = write.chat;
@@ -137,6 +139,16 @@ async function writeParticipants(transaction: Transaction, writes: readonly Writ
     (row) => row.role,
     (row) => row.joinedAtMs,
     (row) => row.leftAtMs,
+    (row) => row.lastReadSeq,
+    (row) => row.version,
+  ]);
+}
+
+async function moveMarkers(transaction: Transaction, writes: readonly Write[]): Promise<void> {
+  const rows = writes.flatMap(({ chatId, marker }) => (marker === undefined ? [] : [{ chatId, ...marker }]));
+  await writeColumns(transaction, MOVE_MARKERS, rows, [
+    (row) => row.chatId,
+    (row) => row.userId,
     (row) => row.lastReadSeq,
     (row) => row.version,
   ]);
