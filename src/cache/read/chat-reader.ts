@@ -45,7 +45,7 @@ export class ChatReader {
     private readonly stats: CacheStats,
   ) {}
 
-  /** The entry if it is held and at least at a version; counts as use. No I/O. */
+  /** The entry if it is held and at least at a version. Not a use by itself. No I/O. */
   peek(chatId: string, minVersion = 0): ChatEntry | undefined {
     if (this.state.mode === 'off') return undefined;
     const entry = this.state.store.getChat(chatId);
