@@ -52,7 +52,7 @@ export async function importFolder(folder: string, database: Database, isStrict 
     progress?.shown.stop();
     process.stdout.write(
       `Imported ${report.messages.toLocaleString('en')} messages in ${report.chats.toLocaleString('en')} new chats ` +
-        `in ${seconds.toFixed(1)} s (${Math.round(report.messages / seconds).toLocaleString('en')} messages/s); ` +
+        `in ${seconds.toFixed(1)} s${report.messages > 0 ? ` (${Math.round(report.messages / seconds).toLocaleString('en')} messages/s)` : ''}; ` +
         `${report.present.toLocaleString('en')} were there already, ${report.refused.toLocaleString('en')} lines refused.\n`,
     );
     return report;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { ConfigurationError, EXIT_BAD_CONFIGURATION, readEnvironment } from '../config/environment.js';
 import { serve } from '../main.js';
@@ -12,7 +13,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   try {
     await commands().parseAsync([...argv]);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${explain(error)}\n`);
     process.exit(error instanceof ConfigurationError ? EXIT_BAD_CONFIGURATION : 1);
   }
 }
@@ -20,9 +21,10 @@ export async function run(argv: readonly string[]): Promise<void> {
 function commands(): Command {
   const program = new Command('scrollback')
     .description('A cache-first store for chats and messages. Settings come from the environment.')
+    .version(packageVersion(), '-v, --version')
     .showHelpAfterError();
   program
-    .command('serve', { isDefault: true })
+    .command('serve')
     .description('start an instance and serve until it is told to stop')
     .action(async () => {
       await serve(readEnvironment());
@@ -73,4 +75,18 @@ function wholeNumber(text: string): number {
 function jsonlOnly(text: string): string {
   if (text !== 'jsonl') throw new InvalidArgumentError('jsonl is the only format.');
   return text;
+}
+
+function explain(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    return `${error.message}: somebody else listens there. Set PORT to another one; 0 picks a free one.`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
 }

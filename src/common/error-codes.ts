@@ -34,7 +34,6 @@ export const ERROR_CODES = {
   write_outcome_unknown: { status: 503, title: 'Outcome of the write unknown', retryAfterSeconds: 1 },
   version_not_reached: { status: 503, title: 'Version not reached', retryAfterSeconds: 1 },
   database_unavailable: { status: 503, title: 'Database unavailable', retryAfterSeconds: 2 },
-  shutting_down: { status: 503, title: 'Shutting down', retryAfterSeconds: 2 },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 /** A code of {@link ERROR_CODES}. */

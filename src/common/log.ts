@@ -23,6 +23,12 @@ const FRAMEWORK_CONTEXTS = new Set([
 
 /** The logger of the process: one JSON line per event, or readable lines on a terminal. */
 class ProcessLogger extends ConsoleLogger {
+  /** What stopped a start is thrown as well, and whoever started it says so in one line. */
+  override error(message: unknown, ...rest: unknown[]): void {
+    if (rest.at(-1) === 'ExceptionHandler') this.debug(message, ...rest);
+    else super.error(message, ...rest);
+  }
+
   override log(message: unknown, ...rest: unknown[]): void {
     const context = rest.at(-1);
     if (typeof context === 'string' && FRAMEWORK_CONTEXTS.has(context)) this.debug(message, ...rest);

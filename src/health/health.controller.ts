@@ -1,12 +1,14 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
 import { Public } from '../auth/public-route.js';
+import { HealthFilter } from './health.filter.js';
 import { HealthService } from './health.service.js';
 
 /** What Kubernetes and load balancers ask. */
 @ApiExcludeController()
 @Public()
+@UseFilters(HealthFilter)
 @Controller('health')
 export class HealthController {
   constructor(
@@ -23,7 +25,7 @@ export class HealthController {
   /** Migrated and warm, or warming has had its time. */
   @Get('startup')
   startup(): Promise<HealthCheckResult> {
-    return this.checks.check([() => this.health.cache()]);
+    return this.checks.check([() => this.health.startup()]);
   }
 
   /** Can serve now. */

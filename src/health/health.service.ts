@@ -36,12 +36,22 @@ export class HealthService implements BeforeApplicationShutdown {
     return (await this.probe.isUp()) ? indicator.up() : indicator.down('the database does not answer');
   }
 
+  /** Whether the start is over: warm, or past the deadline. Once over it stays over, also while draining. */
+  startup(): HealthIndicatorResult {
+    const indicator = this.indicators.check('cache');
+    return this.warmer.isReady ? indicator.up(this.#warmth()) : indicator.down(this.#warmth());
+  }
+
   /** Whether the cache may serve: warm, or past the deadline; and not while draining. */
   cache(): HealthIndicatorResult {
     const indicator = this.indicators.check('cache');
-    const { state, chats, totalChats, seconds } = this.warmer.status;
-    const details = { state: this.#isDraining ? 'draining' : state, chats, totalChats, seconds };
+    const details = this.#isDraining ? { ...this.#warmth(), state: 'draining' } : this.#warmth();
     return this.warmer.isReady && !this.#isDraining ? indicator.up(details) : indicator.down(details);
+  }
+
+  #warmth(): { state: string; chats: number; totalChats: number; seconds: number } {
+    const { state, chats, totalChats, seconds } = this.warmer.status;
+    return { state, chats, totalChats, seconds: Math.round(seconds * 1000) / 1000 };
   }
 
   /** How long ago the cache was known to be up to date. Says so, and fails nothing: reads go on. */

@@ -34,6 +34,8 @@ export interface HttpAppOptions {
 /** Builds the Nest application on Fastify: JSON bodies, problems, metrics of requests, the OpenAPI document. */
 export async function createHttpApp(module: DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
+    // While closing, what comes on open connections is answered, and told to close the connection.
+    return503OnClosing: false,
     bodyLimit: options.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
@@ -70,7 +72,11 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  app.useSecurityHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY });
+  app.useSecurityHeaders({
+    contentSecurityPolicy: CONTENT_SECURITY_POLICY,
+    // For who ends TLS to decide: sent from here it would bind the host's whole domain.
+    strictTransportSecurity: false,
+  });
   serveOpenApi(app);
   return app;
 }
