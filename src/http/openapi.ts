@@ -31,7 +31,30 @@ export function openApiDocument(app: NestFastifyApplication): OpenApiDocument {
   });
   const { components } = convert(PROBLEM_SCHEMA, 'output');
   document.components = { ...document.components, schemas: { ...document.components?.schemas, ...components } };
+  for (const path of Object.values(document.paths)) {
+    for (const operation of Object.values(path as Record<string, OperationBody>)) relaxBody(operation);
+  }
   return document;
+}
+
+interface OperationBody {
+  requestBody?: { required?: boolean; content?: { 'application/json'?: { schema?: BodySchema } } };
+}
+
+interface BodySchema {
+  readonly $ref?: string;
+  readonly properties?: object;
+}
+
+/** Bodies that may be left out: Nest's document calls every body required. */
+const OPTIONAL_BODIES = ['#/components/schemas/PutParticipant'];
+
+function relaxBody(operation: OperationBody): void {
+  const schema = operation.requestBody?.content?.['application/json']?.schema;
+  if (schema === undefined) return;
+  // An empty object is what routes without a body take, so that they can refuse unknown fields.
+  if (schema.properties !== undefined && Object.keys(schema.properties).length === 0) delete operation.requestBody;
+  else if (OPTIONAL_BODIES.includes(schema.$ref ?? '')) operation.requestBody!.required = false;
 }
 
 /** Turns a schema into JSON Schema; those that have an id become components that others refer to. */
