@@ -1,42 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { BLOCK_SIZE } from '../../src/cache/local/message-block.js';
 import { expectHeldAsInDatabase } from './cache-expectations.js';
-import { CacheUnderTest, Gate, quiet } from './cache-under-test.js';
-import { FakeDatabase, type Write } from './fake-database.js';
+import { quiet } from './cache-under-test.js';
 import { sampleChatId } from './sample-records.js';
-
-const CHAT = sampleChatId(1);
-const LAST_SEQ = 2 * BLOCK_SIZE + 12;
-
-let database: FakeDatabase;
-let gate: Gate;
-let tested: CacheUnderTest;
-
-beforeEach(() => {
-  database = new FakeDatabase();
-  database.commit(CHAT, { type: 'create', userIds: ['alice', 'bob'], lastSeq: LAST_SEQ });
-  gate = new Gate();
-  tested = new CacheUnderTest(database, gate.pass);
-});
-
-/** Commits on this instance, which hears of it. */
-function write(...writes: readonly Write[]): void {
-  tested.announce(CHAT, ...writes.map((each) => database.commit(CHAT, each)!));
-}
-
-/** Commits on another instance. */
-function writeElsewhere(...writes: readonly Write[]): void {
-  for (const each of writes) expect(database.commit(CHAT, each)).toBeDefined();
-}
-
-const SEND: Write = { type: 'send', senderId: 'bob' };
-
-async function load(): Promise<void> {
-  const reading = tested.chats.read(CHAT);
-  await gate.open('loadChats reads');
-  await gate.open('loadChats answers');
-  await reading;
-}
+import { CHAT, LAST_SEQ, SEND, database, gate, load, tested, write, writeElsewhere } from './gated-chat.js';
 
 describe('a fill of a chat', () => {
   it('brings what it read up to a write that is announced while the answer is on its way', async () => {

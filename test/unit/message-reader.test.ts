@@ -2,42 +2,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { BLOCK_SIZE } from '../../src/cache/local/message-block.js';
 import { messageJson } from '../../src/cache/local/wire-json.js';
 import { expectHeldAsInDatabase } from './cache-expectations.js';
-import { CacheUnderTest, Gate, quiet } from './cache-under-test.js';
-import { FakeDatabase, type Write } from './fake-database.js';
-import { sampleChatId } from './sample-records.js';
-
-const CHAT = sampleChatId(1);
-const LAST_SEQ = 2 * BLOCK_SIZE + 12;
-
-let database: FakeDatabase;
-let gate: Gate;
-let tested: CacheUnderTest;
-
-beforeEach(() => {
-  database = new FakeDatabase();
-  database.commit(CHAT, { type: 'create', userIds: ['alice', 'bob'], lastSeq: LAST_SEQ });
-  gate = new Gate();
-  tested = new CacheUnderTest(database, gate.pass);
-});
-
-/** Commits on this instance, which hears of it. */
-function write(...writes: readonly Write[]): void {
-  tested.announce(CHAT, ...writes.map((each) => database.commit(CHAT, each)!));
-}
-
-/** Commits on another instance. */
-function writeElsewhere(...writes: readonly Write[]): void {
-  for (const each of writes) expect(database.commit(CHAT, each)).toBeDefined();
-}
-
-const SEND: Write = { type: 'send', senderId: 'bob' };
-
-async function load(): Promise<void> {
-  const reading = tested.chats.read(CHAT);
-  await gate.open('loadChats reads');
-  await gate.open('loadChats answers');
-  await reading;
-}
+import { quiet } from './cache-under-test.js';
+import { CHAT, LAST_SEQ, SEND, database, gate, load, tested, testWith, write, writeElsewhere } from './gated-chat.js';
 
 describe('a fill of messages', () => {
   const HISTORY = { before: BLOCK_SIZE - 3, limit: 5 };
@@ -136,7 +102,7 @@ describe('a fill of messages', () => {
   });
 
   it('is of use to its reader even when the budget has no room for anything', async () => {
-    tested = new CacheUnderTest(database, gate.pass, { maxBytes: 0 });
+    testWith({ maxBytes: 0 });
     const reading = page();
     while (gate.waiting.length > 0) await gate.open(gate.waiting[0]!);
     expect(await reading).toEqual({ version: 1, text: pageInDatabase(BLOCK_SIZE - 8, BLOCK_SIZE - 4) });
@@ -146,7 +112,7 @@ describe('a fill of messages', () => {
 
 describe('a page that is read past the cache', () => {
   it('is of one version, also when a message is sent while it is being read', async () => {
-    tested = new CacheUnderTest(database, gate.pass, { mode: 'off' });
+    testWith({ mode: 'off' });
     const reading = tested.cache.getMessages(CHAT, { limit: 200 });
     await gate.open('loadChats reads');
     await gate.open('loadChats answers');
