@@ -1,7 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiResponse, type ApiResponseOptions } from '@nestjs/swagger';
 import type { z } from 'zod';
-import { problemSchema } from './wire-schemas.js';
 
 /** What the OpenAPI document says of a route beyond its input. */
 export interface RouteDescription {
@@ -41,9 +40,6 @@ export function Route(route: RouteDescription): MethodDecorator {
     ),
   );
 }
-
-/** The schema of problems, for the document's components. */
-export const PROBLEM_SCHEMA = problemSchema;
 
 function answerOf(status: number, schema: z.ZodType | null): ApiResponseOptions {
   const description = status === 304 ? 'Not modified' : status === 204 ? 'Done' : 'OK';

@@ -3,8 +3,8 @@ import { invalidField } from './scrollback-error.js';
 /** Arrays and objects inside one another. Deeper values are refused before anything walks them recursively. */
 const MAX_DEPTH = 32;
 
-/** Keys that have a meaning of their own in JavaScript objects. */
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+/** Keys that have a meaning of their own in JavaScript objects: no input may use them. */
+export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Says what is wrong with a text that could not be stored and given back, `undefined` if nothing is. */
 export function textFault(text: string): string | undefined {

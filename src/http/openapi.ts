@@ -1,7 +1,7 @@
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { z } from 'zod';
-import { PROBLEM_SCHEMA } from '../chat/api-operation.js';
+import { problemSchema } from '../chat/wire-schemas.js';
 
 type OpenApiDocument = ReturnType<typeof SwaggerModule.createDocument>;
 type SchemaMap = NonNullable<NonNullable<OpenApiDocument['components']>['schemas']>;
@@ -29,7 +29,7 @@ export function openApiDocument(app: NestFastifyApplication): OpenApiDocument {
     standardSchemaConverter: (schema: unknown, { schemaType }: { schemaType?: 'input' | 'output' } = {}) =>
       schema instanceof z.ZodType ? convert(schema, schemaType ?? 'input') : undefined,
   });
-  const { components } = convert(PROBLEM_SCHEMA, 'output');
+  const { components } = convert(problemSchema, 'output');
   document.components = { ...document.components, schemas: { ...document.components?.schemas, ...components } };
   for (const path of Object.values(document.paths)) {
     for (const operation of Object.values(path as Record<string, OperationBody>)) relaxBody(operation);

@@ -1,10 +1,8 @@
 import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
 import { z } from 'zod';
 import { invalidField } from '../common/scrollback-error.js';
+import { FORBIDDEN_KEYS } from '../common/storable-json.js';
 import { inputError } from './input-error.js';
-
-/** Keys that schemas pass over, because they have a meaning of their own in JavaScript objects. */
-const HIDDEN_KEYS = ['__proto__', 'constructor', 'prototype'];
 
 /**
  * Checks what a handler is given against the schema that its parameter names, and gives the handler what the schema makes
@@ -17,7 +15,7 @@ export class SchemaPipe implements PipeTransform {
   transform(value: unknown, { schema, type }: ArgumentMetadata): unknown {
     if (!(schema instanceof z.ZodType)) return value;
     if (type === 'query' && typeof value === 'object' && value !== null) {
-      const hidden = HIDDEN_KEYS.find((key) => Object.hasOwn(value, key));
+      const hidden = Object.keys(value).find((key) => FORBIDDEN_KEYS.has(key));
       if (hidden !== undefined) throw invalidField(hidden, 'is not a known field');
     }
     const result = schema.safeParse(value);

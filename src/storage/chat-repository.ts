@@ -3,7 +3,6 @@ import { Injectable } from '@nestjs/common';
 import { canonicalJson } from '../common/canonical-json.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { uuidV7 } from '../common/uuid.js';
-import { compactJson } from './compact-json.js';
 import { CommitOutcomeUnknownError, Database } from './database.js';
 import type { ChatKind } from './entities/chat.entity.js';
 import type { ParticipantRole } from './entities/participant.entity.js';
@@ -13,8 +12,10 @@ import { COUNT_UNREAD } from './statements/count-unread.js';
 import { LOAD_CHATS } from './statements/load-chats.js';
 import { LOAD_USER_CHATS } from './statements/load-user-chats.js';
 import {
+  readChat,
   readMessages,
   readParticipant,
+  type ChatColumns,
   type MessageArray,
   type ParticipantArray,
   type ReactionArray,
@@ -199,18 +200,12 @@ export class ChatRepository {
   }
 }
 
-interface LoadChatRow {
+interface LoadChatRow extends ChatColumns {
   readonly id: string;
   readonly version: string;
   readonly last_seq: string;
   readonly reset_version: string;
   readonly present: boolean;
-  readonly kind: ChatKind;
-  readonly title: string | null;
-  readonly metadata: string;
-  readonly created_by: string | null;
-  readonly created_ms: string;
-  readonly updated_ms: string;
   readonly participants: ParticipantArray[] | null;
   readonly messages: MessageArray[] | null;
   readonly reactions: ReactionArray[] | null;
@@ -224,17 +219,7 @@ function readChatRow(row: LoadChatRow): LoadedChat {
       version: Number(row.version),
       resetVersion: Number(row.reset_version),
     },
-    chat: row.present
-      ? {
-          id: row.id,
-          kind: row.kind,
-          title: row.title,
-          metadataJson: compactJson(row.metadata),
-          createdBy: row.created_by,
-          createdAtMs: Number(row.created_ms),
-          updatedAtMs: Number(row.updated_ms),
-        }
-      : undefined,
+    chat: row.present ? readChat(row.id, row) : undefined,
     participants: (row.participants ?? []).map(readParticipant),
     messages: readMessages(row.messages, row.reactions),
   };

@@ -1,9 +1,14 @@
 import type { QueryResultRow } from 'pg';
 import { compactJson } from './compact-json.js';
 import type { Statement, Transaction } from './database.js';
-import type { ChatKind } from './entities/chat.entity.js';
 import { EXPORT_CHATS, EXPORT_MESSAGES, EXPORT_USERS } from './statements/export-rows.js';
-import { readParticipant, type MessageArray, type ParticipantArray } from './statements/read-rows.js';
+import {
+  readChat,
+  readParticipant,
+  type ChatColumns,
+  type MessageArray,
+  type ParticipantArray,
+} from './statements/read-rows.js';
 import type { ChatLine, MessageLine, UserLine } from './transfer-records.js';
 
 /** Rows read by one statement. */
@@ -40,27 +45,15 @@ export class ExportRepository {
 
   /** Every chat that is not deleted, by id. */
   async *chats(): AsyncGenerator<ChatLine[]> {
-    interface Row extends QueryResultRow {
+    interface Row extends ChatColumns, QueryResultRow {
       id: string;
-      kind: ChatKind;
-      title: string | null;
-      metadata: string;
-      created_by: string | null;
-      created_ms: string;
-      updated_ms: string;
       participants: ParticipantArray[] | null;
     }
     for await (const rows of this.#pages<Row>(EXPORT_CHATS, (row) => [row.id], [NIL_UUID])) {
-      yield rows.map((row) => ({
-        chatId: row.id,
-        kind: row.kind,
-        title: row.title,
-        metadataJson: compactJson(row.metadata),
-        createdBy: row.created_by,
-        createdAtMs: Number(row.created_ms),
-        updatedAtMs: Number(row.updated_ms),
-        participants: (row.participants ?? []).map(readParticipant),
-      }));
+      yield rows.map((row) => {
+        const { id: chatId, ...chat } = readChat(row.id, row);
+        return { chatId, ...chat, participants: (row.participants ?? []).map(readParticipant) };
+      });
     }
   }
 

@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
-import { compactJson } from './compact-json.js';
 import { unavailableOnConnectionLoss } from './database-unavailable.js';
 import { Database } from './database.js';
 import { MessageEditEntity } from './entities/message-edit.entity.js';
-import type { ChatKind } from './entities/chat.entity.js';
 import type { MessageKind } from './entities/message.entity.js';
 import type { ChatRecord, MessageRecord, ParticipantRecord } from './records.js';
 import { LOAD_CHANGES } from './statements/load-changes.js';
 import { LOAD_MESSAGES } from './statements/load-messages.js';
 import {
+  readChat,
   readMessages,
   readParticipant,
+  type ChatColumns,
   type MessageArray,
   type ParticipantArray,
   type ReactionArray,
@@ -151,38 +151,26 @@ export class MessageRepository {
    */
   async loadChanges(chatId: string, since: number, limit: number): Promise<LoadedChanges | undefined> {
     const [row] = await unavailableOnConnectionLoss(
-      this.database.query<{
-        version: string;
-        last_seq: string;
-        reset_version: string;
-        kind: ChatKind;
-        title: string | null;
-        metadata: string;
-        created_by: string | null;
-        created_ms: string;
-        updated_ms: string;
-        participant_count: number;
-        rows: number;
-        last_version: string | null;
-        messages: MessageArray[] | null;
-        reactions: ReactionArray[] | null;
-        participants: ParticipantArray[] | null;
-      }>('read', LOAD_CHANGES, [chatId, since, limit]),
+      this.database.query<
+        ChatColumns & {
+          version: string;
+          last_seq: string;
+          reset_version: string;
+          participant_count: number;
+          rows: number;
+          last_version: string | null;
+          messages: MessageArray[] | null;
+          reactions: ReactionArray[] | null;
+          participants: ParticipantArray[] | null;
+        }
+      >('read', LOAD_CHANGES, [chatId, since, limit]),
     );
     if (row === undefined) return undefined;
     const version = Number(row.version);
     return {
       version,
       lastSeq: Number(row.last_seq),
-      chat: {
-        id: chatId,
-        kind: row.kind,
-        title: row.title,
-        metadataJson: compactJson(row.metadata),
-        createdBy: row.created_by,
-        createdAtMs: Number(row.created_ms),
-        updatedAtMs: Number(row.updated_ms),
-      },
+      chat: readChat(chatId, row),
       participantCount: row.participant_count,
       throughVersion: row.rows < limit ? version : Number(row.last_version),
       resetVersion: Number(row.reset_version),

@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { messageArray, milliseconds } from './fragments.js';
+import { chatColumns, messageArray, milliseconds } from './fragments.js';
 
 /** Reads users in the order of their ids. Parameters: `$1 text` the last id read, `$2 int` how many at most. */
 export const EXPORT_USERS: Statement = {
@@ -18,8 +18,7 @@ export const EXPORT_USERS: Statement = {
 export const EXPORT_CHATS: Statement = {
   name: 'export-chats',
   text: `
-    SELECT c.id, c.kind, c.title, c.metadata::text AS metadata, c.created_by,
-      ${milliseconds('c.created_at')} AS created_ms, ${milliseconds('c.updated_at')} AS updated_ms,
+    SELECT c.id, ${chatColumns('c')},
       (SELECT json_agg(json_build_array(p.user_id, p.role, ${milliseconds('p.joined_at')}, p.last_read_seq, p.version,
           ${milliseconds('p.left_at')}) ORDER BY p.user_id)
          FROM participant p WHERE p.chat_id = c.id) AS participants

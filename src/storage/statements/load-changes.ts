@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { messageArray, milliseconds, reactionArray } from './fragments.js';
+import { chatColumns, messageArray, milliseconds, reactionArray } from './fragments.js';
 
 /**
  * Reads what changed in a chat after a version, oldest change first, as it is now: the since-query. It serves `/changes`.
@@ -15,8 +15,7 @@ export const LOAD_CHANGES: Statement = {
   name: 'load-changes',
   text: `
     WITH head AS (
-      SELECT h.chat_id, h.version, h.last_seq, h.reset_version, c.kind, c.title, c.metadata::text AS metadata,
-        c.created_by, ${milliseconds('c.created_at')} AS created_ms, ${milliseconds('c.updated_at')} AS updated_ms
+      SELECT h.chat_id, h.version, h.last_seq, h.reset_version, ${chatColumns('c')}
       FROM chat_head h JOIN chat c ON c.id = h.chat_id AND c.deleted_at IS NULL
       WHERE h.chat_id = $1::uuid
     ), changed AS (

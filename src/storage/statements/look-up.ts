@@ -1,12 +1,11 @@
 import type { Statement } from '../database.js';
-import { messageArray, milliseconds, reactionArray } from './fragments.js';
+import { chatColumns, messageArray, milliseconds, reactionArray } from './fragments.js';
 
 /** Reads chats that are not deleted. Parameter: `$1 uuid[]` chat ids. */
 export const LOOK_UP_CHATS: Statement = {
   name: 'look-up-chats',
   text: `
-    SELECT c.id, c.kind, c.title, c.metadata::text AS metadata, c.created_by,
-      ${milliseconds('c.created_at')} AS created_ms, ${milliseconds('c.updated_at')} AS updated_ms
+    SELECT c.id, ${chatColumns('c')}
     FROM chat c
     WHERE c.id = ANY ($1::uuid[]) AND c.deleted_at IS NULL`,
 };

@@ -1,7 +1,8 @@
 import { compactJson } from '../compact-json.js';
+import type { ChatKind } from '../entities/chat.entity.js';
 import type { MessageKind } from '../entities/message.entity.js';
 import type { ParticipantRole } from '../entities/participant.entity.js';
-import type { MessageRecord, ParticipantRecord, ReactionSummary } from '../records.js';
+import type { ChatRecord, MessageRecord, ParticipantRecord, ReactionSummary } from '../records.js';
 
 /** Longest list of users named by one reaction summary. */
 export const REACTION_USERS_SHOWN = 20;
@@ -41,6 +42,29 @@ export function readMessages(
 ): MessageRecord[] {
   const bySeq = summarizeReactions(reactions ?? []);
   return (messages ?? []).map((row) => readMessage(row, bySeq.get(row[0]) ?? []));
+}
+
+/** The row of a chat as `chatColumns` in `fragments.ts` names it. */
+export interface ChatColumns {
+  readonly kind: ChatKind;
+  readonly title: string | null;
+  readonly metadata: string;
+  readonly created_by: string | null;
+  readonly created_ms: string;
+  readonly updated_ms: string;
+}
+
+/** Makes a chat record out of a chat's columns. */
+export function readChat(id: string, row: ChatColumns): ChatRecord {
+  return {
+    id,
+    kind: row.kind,
+    title: row.title,
+    metadataJson: compactJson(row.metadata),
+    createdBy: row.created_by,
+    createdAtMs: Number(row.created_ms),
+    updatedAtMs: Number(row.updated_ms),
+  };
 }
 
 /** Makes a participant record out of a participant array. */

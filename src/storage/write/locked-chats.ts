@@ -1,7 +1,5 @@
 import type { QueryResultRow } from 'pg';
-import { compactJson } from '../compact-json.js';
 import type { Statement, Transaction } from '../database.js';
-import type { ChatKind } from '../entities/chat.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from '../records.js';
 import { FIND_HEADS, LIMIT_LOCK_WAIT, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
 import {
@@ -13,8 +11,10 @@ import {
   LOOK_UP_REACTIONS,
 } from '../statements/look-up.js';
 import {
+  readChat,
   readMessages,
   readParticipant,
+  type ChatColumns,
   type MessageArray,
   type ParticipantArray,
   type ReactionArray,
@@ -103,26 +103,8 @@ export async function lockChats(
 type LockedOf = (chatId: string) => MutableLockedChat;
 
 async function readChats(transaction: Transaction, chatIds: string[], of: LockedOf): Promise<void> {
-  const rows = await queryUnlessEmpty<{
-    id: string;
-    kind: ChatKind;
-    title: string | null;
-    metadata: string;
-    created_by: string | null;
-    created_ms: string;
-    updated_ms: string;
-  }>(transaction, LOOK_UP_CHATS, [chatIds]);
-  for (const row of rows) {
-    of(row.id).chat = {
-      id: row.id,
-      kind: row.kind,
-      title: row.title,
-      metadataJson: compactJson(row.metadata),
-      createdBy: row.created_by,
-      createdAtMs: Number(row.created_ms),
-      updatedAtMs: Number(row.updated_ms),
-    };
-  }
+  const rows = await queryUnlessEmpty<ChatColumns & { id: string }>(transaction, LOOK_UP_CHATS, [chatIds]);
+  for (const row of rows) of(row.id).chat = readChat(row.id, row);
 }
 
 async function readParticipants(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
