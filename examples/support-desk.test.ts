@@ -25,6 +25,9 @@ describe('an application that embeds the modules', () => {
     await desk.answer(ticket, 'On its way.');
     expect(await desk.transcript(ticket)).toEqual(['carla: Where is my parcel?', 'support: On its way.']);
     expect(await desk.openTickets()).toBe(1);
-    expect(app.get(CacheStats, { strict: false }).requests('messages')).toMatchObject({ hit: 1, miss: 1 });
+    const stats = app.get(CacheStats, { strict: false });
+    const before = { ...stats.requests('messages') };
+    await desk.transcript(ticket);
+    expect(stats.requests('messages')).toEqual({ ...before, hit: before.hit + 1 });
   });
 });

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CACHE_OPTIONS, type CacheMode, type CacheOptions } from './cache-options.js';
+import { LruPolicy } from './local/eviction/lru.js';
 import { MemoryStore } from './local/memory-store.js';
 import { FillBoard } from './read/fill-board.js';
 
@@ -13,7 +14,7 @@ export class CacheState {
   readonly mode: CacheMode;
 
   constructor(@Inject(CACHE_OPTIONS) readonly options: CacheOptions) {
-    this.store = new MemoryStore(options.maxBytes);
+    this.store = new MemoryStore(options.maxBytes, (capacityBytes) => new LruPolicy(capacityBytes));
     this.mode = options.mode;
   }
 }

@@ -2,6 +2,7 @@ import type { LoadedChat } from '../../storage/chat-repository.js';
 import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../storage/records.js';
 import type { Change } from '../../storage/write/change.js';
 import { BLOCK_SIZE, MessageBlock } from './message-block.js';
+import { hashText } from './key-hash.js';
 import { Resident } from './resident.js';
 import { chatJson, chatJsonPrefix, messageJson } from './wire-json.js';
 
@@ -28,6 +29,7 @@ export interface Member extends ParticipantRecord {
  */
 export class ChatEntry extends Resident {
   readonly chatId: string;
+  override readonly keyHash: number;
   chat: ChatRecord | undefined;
   version: number;
   lastSeq: number;
@@ -50,6 +52,7 @@ export class ChatEntry extends Resident {
   constructor(chatId: string, loaded: LoadedChat | undefined) {
     super();
     this.chatId = chatId;
+    this.keyHash = hashText(chatId);
     this.chat = loaded?.chat;
     this.version = loaded?.head.version ?? 0;
     this.lastSeq = loaded?.head.lastSeq ?? 0;

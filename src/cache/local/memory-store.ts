@@ -1,35 +1,51 @@
 import { ChatEntry } from './chat-entry.js';
+import type { EvictionPolicy } from './eviction/eviction-policy.js';
 import { MessageBlock } from './message-block.js';
-import { RecencyList, type Resident } from './resident.js';
+import type { Resident } from './resident.js';
 import { UserEntry } from './user-entry.js';
 
 /** Why something left the cache; the `cause` label of `scrollback_cache_evictions_total`. */
 export type RemovalCause = 'budget' | 'invalidated' | 'replaced';
 
 /**
+ * Part of the budget that entries and the user index keep even when blocks want it. Too small and a chat's head, members and
+ * unread counts go while history stays; too large and the history that could have stayed goes for chats that nobody opens. What
+ * entries do not take of it, blocks have.
+ */
+const ENTRY_SHARE = 0.3;
+
+/** Makes a policy for a number of bytes. */
+export type PolicyFactory = (capacityBytes: number) => EvictionPolicy;
+
+/**
  * Holds entries, their blocks and the user index within a budget of bytes.
  *
  * The ledger is the sum of what each resident was last charged, capacity and overhead included. Every operation that
- * can change a resident charges it again and then evicts from the cold end until the ledger is within the budget.
- * Evicting an entry takes its blocks along: they are of its version and mean nothing without it. Touching a block
- * touches its entry after it, so an entry is never colder than its blocks.
+ * can change a resident charges it again and then evicts until the ledger is within the budget.
+ *
+ * Small long-lived residents (entries, user index) and large ones that come and go (blocks) have policies of their own, so that
+ * reading through an archive does not push out what every inbox needs. Blocks go first: a chat loses its history before it goes
+ * itself. Evicting an entry takes its blocks along: they are of its version and mean nothing without it.
  */
 export class MemoryStore {
   readonly #chats = new Map<string, ChatEntry>();
   readonly #users = new Map<string, UserEntry>();
-  readonly #recency = new RecencyList();
   readonly #removals: Record<RemovalCause, number> = { budget: 0, invalidated: 0, replaced: 0 };
-  #bytes = 0;
-  #blocks = 0;
+  readonly #entryPolicy: EvictionPolicy;
+  readonly #blockPolicy: EvictionPolicy;
 
   constructor(
     /** The budget. */
     readonly maxBytes: number,
-  ) {}
+    makePolicy: PolicyFactory,
+  ) {
+    this.#entryPolicy = makePolicy(maxBytes * ENTRY_SHARE);
+    this.#blockPolicy = makePolicy(maxBytes * (1 - ENTRY_SHARE));
+  }
 
   /** What is held, in bytes: never more than {@link maxBytes} between two operations. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#entryPolicy.bytes + this.#blockPolicy.bytes;
   }
 
   /** Chats held, absent ones included. */
@@ -39,7 +55,7 @@ export class MemoryStore {
 
   /** Message blocks held. */
   get blockCount(): number {
-    return this.#blocks;
+    return this.#blockPolicy.size;
   }
 
   /** Entries and blocks that have left, by cause. */
@@ -62,37 +78,41 @@ export class MemoryStore {
     return this.#users.keys();
   }
 
-  /** From the hottest to the coldest chat. */
+  /** From the chat to be kept longest to the one to go first. */
   *hottestChats(): Iterable<ChatEntry> {
-    for (const resident of this.#recency) if (resident instanceof ChatEntry) yield resident;
+    for (const resident of this.#entryPolicy.hottest()) if (resident instanceof ChatEntry) yield resident;
   }
 
-  /** Counts as use of a chat and, if named, of blocks of it. */
+  /** Counts as use of a held chat and, if named, of blocks of it. */
   touch(entry: ChatEntry, fromIndex = 0, toIndex = -1): void {
     for (let index = fromIndex; index <= toIndex; index++) {
       const block = entry.blocks.get(index);
-      if (block !== undefined) this.#recency.touch(block);
+      if (block !== undefined) this.#blockPolicy.touch(block);
     }
-    this.#recency.touch(entry);
+    this.#entryPolicy.touch(entry);
   }
 
   /** Counts as use of a user's index. */
   touchUser(user: UserEntry): void {
-    this.#recency.touch(user);
+    this.#entryPolicy.touch(user);
   }
 
   /**
    * Holds an entry with its blocks in the place of an older one. The budget may send it away at once.
    *
-   * @param end - where in the order of eviction: warming puts what it brings behind what readers have asked for.
+   * @param place - `cold` puts it behind what readers have asked for: for warming.
    */
-  installChat(entry: ChatEntry, end: 'warm' | 'cold' = 'warm'): void {
+  installChat(entry: ChatEntry, place: 'new' | 'cold' = 'new'): void {
     const before = this.#chats.get(entry.chatId);
     if (before !== undefined) this.#drop(before, 'replaced');
     this.#chats.set(entry.chatId, entry);
-    if (end === 'cold') this.#hold(entry, end);
-    for (const block of entry.blocks.values()) this.#holdBlock(entry, block, end);
-    if (end === 'warm') this.#hold(entry, end);
+    this.#entryPolicy.add(entry, place);
+    // The oldest first, so that the newest is the last to go.
+    const blocks = [...entry.blocks.values()];
+    for (const block of place === 'new' ? blocks : blocks.reverse()) {
+      block.owner = entry;
+      this.#blockPolicy.add(block, place);
+    }
     if (this.#users.size > 0) {
       for (const userId of entry.members.keys()) this.#noteUserChat(userId, entry.chatId);
     }
@@ -102,36 +122,33 @@ export class MemoryStore {
   /** Holds a block of a held entry. */
   installBlock(entry: ChatEntry, block: MessageBlock): void {
     const before = entry.blocks.get(block.index);
-    if (before !== undefined) this.#release(before);
+    if (before !== undefined) this.#blockPolicy.remove(before);
     entry.blocks.set(block.index, block);
-    this.#holdBlock(entry, block);
-    this.#recency.touch(entry);
+    block.owner = entry;
+    this.#blockPolicy.add(block, 'new');
     this.#evict();
   }
 
   /** Holds a user's index. */
   installUser(user: UserEntry): void {
     const before = this.#users.get(user.userId);
-    if (before !== undefined) this.#release(before);
+    if (before !== undefined) this.#entryPolicy.remove(before);
     this.#users.set(user.userId, user);
-    this.#hold(user);
+    this.#entryPolicy.add(user, 'new');
     this.#evict();
   }
 
   /** Charges a held entry, and the block of one of its messages, again after a change. */
   recharge(entry: ChatEntry, seq?: number): void {
-    this.#charge(entry);
+    this.#entryPolicy.recharge(entry);
+    if (entry.chat === undefined) {
+      this.#releaseBlocks(entry);
+      entry.blocks.clear();
+    }
     const block = seq === undefined ? undefined : entry.blocks.get(MessageBlock.indexOf(seq));
     if (block !== undefined) {
-      if (block.chargedBytes === 0) {
-        // A write is not a use: the new block goes where its chat is.
-        block.siblings = entry.blocks;
-        this.#recency.addBehind(block, entry);
-        this.#blocks++;
-        this.#charge(block);
-      } else {
-        this.#charge(block);
-      }
+      if (isHeld(block)) this.#blockPolicy.recharge(block);
+      else this.#holdWritten(entry, block);
     }
     this.#evict();
   }
@@ -146,13 +163,13 @@ export class MemoryStore {
     const user = this.#users.get(userId);
     if (user === undefined || user.chatIds.has(chatId)) return;
     user.chatIds.add(chatId);
-    this.#charge(user);
+    this.#entryPolicy.recharge(user);
   }
 
   /** Notes that a user is not in a chat any more. */
   deleteUserChat(userId: string, chatId: string): void {
     const user = this.#users.get(userId);
-    if (user?.chatIds.delete(chatId) === true) this.#charge(user);
+    if (user?.chatIds.delete(chatId) === true) this.#entryPolicy.recharge(user);
   }
 
   /** Forgets a chat. */
@@ -163,7 +180,7 @@ export class MemoryStore {
 
   /** Forgets who is in which chats. */
   clearUsers(): void {
-    for (const user of this.#users.values()) this.#release(user);
+    for (const user of this.#users.values()) this.#entryPolicy.remove(user);
     this.#users.clear();
   }
 
@@ -173,51 +190,59 @@ export class MemoryStore {
     this.clearUsers();
   }
 
-  #hold(resident: Resident, end: 'warm' | 'cold' = 'warm'): void {
-    if (end === 'warm') this.#recency.add(resident);
-    else this.#recency.addOldest(resident);
-    if (resident instanceof MessageBlock) this.#blocks++;
-    this.#charge(resident);
-  }
-
-  #holdBlock(entry: ChatEntry, block: MessageBlock, end: 'warm' | 'cold' = 'warm'): void {
-    block.siblings = entry.blocks;
-    this.#hold(block, end);
-  }
-
-  #release(resident: Resident): void {
-    this.#recency.remove(resident);
-    if (resident instanceof MessageBlock) this.#blocks--;
-    this.#bytes -= resident.chargedBytes;
-    resident.chargedBytes = 0;
-  }
-
-  #charge(resident: Resident): void {
-    const { bytes } = resident;
-    this.#bytes += bytes - resident.chargedBytes;
-    resident.chargedBytes = bytes;
+  /** A write is not a use: a block that it began goes beside the one that it continues. */
+  #holdWritten(entry: ChatEntry, block: MessageBlock): void {
+    const before = entry.blocks.get(block.index - 1);
+    block.owner = entry;
+    if (before === undefined) this.#blockPolicy.add(block, 'cold');
+    else this.#blockPolicy.addBeside(block, before);
   }
 
   #drop(entry: ChatEntry, cause: RemovalCause): void {
     this.#removals[cause]++;
-    for (const block of entry.blocks.values()) this.#release(block);
-    this.#release(entry);
+    this.#releaseBlocks(entry);
+    this.#entryPolicy.remove(entry);
+  }
+
+  /** The entry keeps its blocks: who has just loaded it answers from it, even if it was too large to stay. */
+  #releaseBlocks(entry: ChatEntry): void {
+    for (const block of entry.blocks.values()) if (isHeld(block)) this.#blockPolicy.remove(block);
   }
 
   #evict(): void {
-    while (this.#bytes > this.maxBytes) {
-      const coldest = this.#recency.oldest;
-      if (coldest === undefined) return;
-      if (coldest instanceof ChatEntry) {
-        this.removeChat(coldest, 'budget');
-      } else if (coldest instanceof UserEntry) {
-        this.#users.delete(coldest.userId);
-        this.#release(coldest);
-      } else if (coldest instanceof MessageBlock) {
-        this.#removals.budget++;
-        coldest.siblings?.delete(coldest.index);
-        this.#release(coldest);
+    while (this.bytes > this.maxBytes) {
+      const entryBytes = this.#entryPolicy.bytes;
+      if (this.#blockPolicy.size > 0 && entryBytes <= this.maxBytes * ENTRY_SHARE) {
+        this.#blockPolicy.capacityBytes = this.maxBytes - entryBytes;
+        this.#evictBlock();
+      } else {
+        this.#entryPolicy.capacityBytes = this.maxBytes - this.#blockPolicy.bytes;
+        if (!this.#evictEntry()) return;
       }
     }
   }
+
+  #evictBlock(): void {
+    const block = this.#blockPolicy.evict();
+    if (!(block instanceof MessageBlock)) return;
+    block.owner?.blocks.delete(block.index);
+    this.#removals.budget++;
+  }
+
+  #evictEntry(): boolean {
+    const evicted = this.#entryPolicy.evict();
+    if (evicted instanceof UserEntry) {
+      this.#users.delete(evicted.userId);
+    } else if (evicted instanceof ChatEntry) {
+      this.#chats.delete(evicted.chatId);
+      this.#releaseBlocks(evicted);
+      this.#removals.budget++;
+    }
+    return evicted !== undefined;
+  }
+}
+
+/** Whether something is in the ledger: what was just made is not yet. */
+function isHeld(resident: Resident): boolean {
+  return resident.chargedBytes > 0;
 }

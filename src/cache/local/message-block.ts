@@ -1,4 +1,5 @@
 import type { MessageRecord } from '../../storage/records.js';
+import { mixHash } from './key-hash.js';
 import { Resident } from './resident.js';
 import { messageJson } from './wire-json.js';
 
@@ -10,6 +11,12 @@ export const BLOCK_SIZE = 64;
 
 /** Heap that a block costs beside its buffer: the object, its links, its map slot, the ArrayBuffer's own bookkeeping. */
 export const BLOCK_OVERHEAD_BYTES = 480;
+
+/** What a block knows of the entry that it is a part of. */
+export interface BlockOwner {
+  readonly keyHash: number;
+  readonly blocks: Map<number, MessageBlock>;
+}
 
 /** Bytes of one entry of the offset table. */
 const SLOT_BYTES = 4;
@@ -28,8 +35,8 @@ const SLOT_BYTES = 4;
  * kept slice would hold its 8 KiB neighbours.
  */
 export class MessageBlock extends Resident {
-  /** The blocks of the entry that it belongs to; for the store alone. */
-  siblings: Map<number, MessageBlock> | undefined;
+  /** The entry that it belongs to while it is held; for the store alone. */
+  owner: BlockOwner | undefined;
   #buffer: Buffer;
   #slots: number;
   /** Slots in use: the block knows every seq up to `firstSeq + #count - 1`. */
@@ -79,6 +86,10 @@ export class MessageBlock extends Resident {
   /** Highest seq that the block knows, one less than {@link firstSeq} when it knows none. */
   get endSeq(): number {
     return this.firstSeq + this.#count - 1;
+  }
+
+  override get keyHash(): number {
+    return mixHash((this.owner?.keyHash ?? 0) + this.index);
   }
 
   override get bytes(): number {

@@ -1,3 +1,4 @@
+import { hashText } from './key-hash.js';
 import { Resident } from './resident.js';
 
 /** Heap of a user's index without its chats. */
@@ -12,6 +13,7 @@ const CHAT_ID_BYTES = 110;
  */
 export class UserEntry extends Resident {
   readonly chatIds: Set<string>;
+  override readonly keyHash: number;
 
   constructor(
     readonly userId: string,
@@ -19,6 +21,7 @@ export class UserEntry extends Resident {
   ) {
     super();
     this.chatIds = new Set(chatIds);
+    this.keyHash = hashText(userId);
   }
 
   override get bytes(): number {

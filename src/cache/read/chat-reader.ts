@@ -78,9 +78,9 @@ export class ChatReader {
    * Reads chats that are not held, with one query for those that nobody is reading yet.
    *
    * @param tail - newest messages to load along; 0 for the last one alone.
-   * @param end - where the chats go in the order of eviction.
+   * @param place - where the chats go in the order of eviction.
    */
-  async loadMany(chatIds: readonly string[], tail: number, end: 'warm' | 'cold' = 'warm'): Promise<ChatEntry[]> {
+  async loadMany(chatIds: readonly string[], tail: number, place: 'new' | 'cold' = 'new'): Promise<ChatEntry[]> {
     if (chatIds.length === 0) return [];
     if (this.state.mode === 'off') {
       const loaded = await this.#load(chatIds, tail);
@@ -88,7 +88,7 @@ export class ChatReader {
     }
     const missing = chatIds.filter((chatId) => !this.#pending.has(chatId));
     const waits = chatIds.flatMap((chatId) => this.#pending.get(chatId) ?? []);
-    if (missing.length > 0) waits.push(...this.#fillTogether(missing, tail, end));
+    if (missing.length > 0) waits.push(...this.#fillTogether(missing, tail, place));
     return Promise.all(waits);
   }
 
@@ -105,11 +105,11 @@ export class ChatReader {
     return this.#pending.get(chatId) ?? this.#fillTogether([chatId], tail)[0]!;
   }
 
-  #fillTogether(chatIds: readonly string[], tail: number, end: 'warm' | 'cold' = 'warm'): Promise<ChatEntry>[] {
+  #fillTogether(chatIds: readonly string[], tail: number, place: 'new' | 'cold' = 'new'): Promise<ChatEntry>[] {
     const fills = new Map(chatIds.map((chatId) => [chatId, this.state.board.open(chatId)]));
     const loading = this.#load(chatIds, tail);
     return chatIds.map((chatId) => {
-      const pending = this.#complete({ chatId, tail, end }, fills.get(chatId)!, loading).finally(() => {
+      const pending = this.#complete({ chatId, tail, place }, fills.get(chatId)!, loading).finally(() => {
         this.#pending.delete(chatId);
         this.state.board.close(chatId, fills.get(chatId)!);
       });
@@ -119,7 +119,7 @@ export class ChatReader {
   }
 
   async #complete(
-    { chatId, tail, end }: { readonly chatId: string; readonly tail: number; readonly end: 'warm' | 'cold' },
+    { chatId, tail, place }: { readonly chatId: string; readonly tail: number; readonly place: 'new' | 'cold' },
     fill: Fill,
     loading: Promise<ReadonlyMap<string, LoadedChat>>,
   ): Promise<ChatEntry> {
@@ -128,7 +128,7 @@ export class ChatReader {
       const entry = this.#build(chatId, loaded, tail);
       for (const change of fill.journal) if (change.version > entry.version && !entry.apply(change)) break;
       const isCurrent = entry.version >= fill.minVersion;
-      if (isCurrent) return this.#install(entry, end);
+      if (isCurrent) return this.#install(entry, place);
       if (attempt === FILL_ATTEMPTS) {
         throw new ScrollbackError('version_not_reached', 'The chat changes faster than it can be read. Try again.');
       }
@@ -137,10 +137,10 @@ export class ChatReader {
   }
 
   /** Keeps the newer of what is held and what was read. */
-  #install(entry: ChatEntry, end: 'warm' | 'cold'): ChatEntry {
+  #install(entry: ChatEntry, place: 'new' | 'cold'): ChatEntry {
     const held = this.state.store.getChat(entry.chatId);
     if (held !== undefined && held.version >= entry.version) return held;
-    this.state.store.installChat(entry, end);
+    this.state.store.installChat(entry, place);
     // Who is in the chat may be having their index read at this moment, from before they came into it.
     if (this.state.userFills.size > 0) {
       for (const userId of entry.members.keys()) this.state.userFills.get(userId)?.add(entry.chatId);

@@ -1,11 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { RecencyList, Resident } from '../../src/cache/local/resident.js';
+import { ResidentList } from '../../src/cache/local/eviction/resident-list.js';
+import { Resident } from '../../src/cache/local/resident.js';
 
 class Sample extends Resident {
   constructor(readonly name: number) {
     super();
   }
+
+  readonly keyHash = 0;
 
   override get bytes(): number {
     return 1;
@@ -13,7 +16,7 @@ class Sample extends Resident {
 }
 
 /** Reads the list from its cold end by the links, as eviction does. */
-function fromOldest(list: RecencyList): Resident[] {
+function fromOldest(list: ResidentList): Resident[] {
   const found: Resident[] = [];
   for (let resident = list.oldest; resident !== undefined; resident = resident.newer) found.push(resident);
   return found;
@@ -30,11 +33,11 @@ const steps = fc.array(
   { maxLength: 80, size: 'max' },
 );
 
-describe('a recency list', () => {
+describe('a resident list', () => {
   it('has the order of a plain list from both ends, after every change', () => {
     fc.assert(
       fc.property(steps, (commands) => {
-        const list = new RecencyList();
+        const list = new ResidentList(1);
         const model: Sample[] = [];
         let made = 0;
         for (const { type, at } of commands) {
@@ -58,7 +61,7 @@ describe('a recency list', () => {
   });
 
   it('takes a resident again that it has let go', () => {
-    const list = new RecencyList();
+    const list = new ResidentList(1);
     const [one, other] = [new Sample(1), new Sample(2)];
     list.add(one);
     list.remove(one);
