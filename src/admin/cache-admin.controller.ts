@@ -1,8 +1,13 @@
-import { Controller, Get } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
+import type { z } from 'zod';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CacheStats, type CacheFamily } from '../cache/cache-stats.js';
 import { Poller } from '../cache/coherence/poller.js';
+import type { CacheMode } from '../cache/cache-options.js';
+import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
+import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
+import { cacheModeBody } from './input-schemas.js';
 
 /** The cache as its operators see it. */
 export interface CacheReport {
@@ -16,7 +21,12 @@ export interface CacheReport {
   readonly hitRate: Readonly<Record<CacheFamily, number | null>>;
   readonly evictions: number;
   readonly loads: number;
-  readonly coherence: { readonly bus: 'none'; readonly lastConfirmedMs: number | null };
+  readonly coherence: {
+    readonly bus: 'none';
+    readonly lastConfirmedMs: number | null;
+    /** Answers that contradicted the database; must be 0. */
+    readonly divergence: number;
+  };
 }
 
 /** What operators ask and tell the cache. */
@@ -27,6 +37,7 @@ export class CacheAdminController {
     private readonly state: CacheState,
     private readonly stats: CacheStats,
     private readonly poller: Poller,
+    private readonly modes: ModeSwitch,
   ) {}
 
   @Get()
@@ -35,7 +46,7 @@ export class CacheAdminController {
     const { lastConfirmedMs } = this.poller;
     return {
       mode,
-      policy: 'lru',
+      policy: store.policy,
       bytes: store.bytes,
       maxBytes: store.maxBytes,
       chats: store.chatCount,
@@ -45,7 +56,32 @@ export class CacheAdminController {
       ) as CacheReport['hitRate'],
       evictions: store.removals.budget,
       loads: this.stats.loads.ok,
-      coherence: { bus: 'none', lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs) },
+      coherence: {
+        bus: 'none',
+        lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs),
+        divergence: this.stats.divergence,
+      },
     };
+  }
+
+  @Put('mode')
+  setMode(
+    @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: cacheModeBody }) { mode }: z.infer<typeof cacheModeBody>,
+  ): { readonly mode: CacheMode } {
+    this.modes.set(mode);
+    return { mode: this.state.mode };
+  }
+
+  /** Forgets a chat, so that its next reader loads it. Nothing is said if it was not held. */
+  @Delete('chats/:chatId')
+  @HttpCode(204)
+  forget(
+    @Param({ schema: chatPath }) { chatId }: z.infer<typeof chatPath>,
+    @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: noBody }) _body: object | undefined,
+  ): void {
+    const entry = this.state.store.getChat(chatId);
+    if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
   }
 }

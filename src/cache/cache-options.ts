@@ -1,14 +1,22 @@
-/** What the cache does with reads: answer them (`on`), or let the database answer through the same code (`off`). */
-export type CacheMode = 'on' | 'off';
+import type { EvictionPolicyName } from './local/eviction/eviction-policy.js';
+
+/**
+ * What the cache does with reads: answers them (`on`); lets the database answer through the same code (`off`); or lets the database
+ * answer, asks the cache as well and counts where the two differ (`shadow`).
+ */
+export type CacheMode = 'on' | 'shadow' | 'off';
 
 /** Every {@link CacheMode}. */
-export const CACHE_MODES = ['on', 'off'] as const satisfies readonly CacheMode[];
+export const CACHE_MODES = ['on', 'shadow', 'off'] as const satisfies readonly CacheMode[];
 
 /** How the cache behaves. */
 export interface CacheOptions {
+  /** The mode at the start; {@link CacheState.mode} is the present one. */
   readonly mode: CacheMode;
   /** Bytes that everything held may take together. */
   readonly maxBytes: number;
+  /** Who leaves when there is too much; absent: the best measured. */
+  readonly policy?: EvictionPolicyName | undefined;
   /** Newest messages of a chat that a fill and warming load. */
   readonly tailMessages: number;
   /** Warming goes on behind once it has taken this long. */

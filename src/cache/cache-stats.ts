@@ -33,6 +33,7 @@ export class CacheStats {
   );
   readonly #loads: Record<LoadResult, number> = { ok: 0, failed: 0 };
   readonly #observers: LoadObserver[] = [];
+  #divergence = 0;
 
   /** Counts a read. */
   count(family: CacheFamily, result: CacheResult): void {
@@ -43,6 +44,16 @@ export class CacheStats {
   countLoad(result: LoadResult, seconds: number): void {
     this.#loads[result]++;
     for (const observer of this.#observers) observer.onLoad(result, seconds);
+  }
+
+  /** Counts an answer of the cache that contradicts the database. */
+  countDivergence(): void {
+    this.#divergence++;
+  }
+
+  /** Answers that contradicted the database. Must stay 0. */
+  get divergence(): number {
+    return this.#divergence;
   }
 
   /** Adds an observer for the life of the application. */

@@ -10,9 +10,13 @@ import { CACHE_OPTIONS, type CacheOptions } from './cache-options.js';
 import { CacheState } from './cache-state.js';
 import { CacheStats } from './cache-stats.js';
 import { Poller } from './coherence/poller.js';
+import { ModeSwitch } from './lifecycle/mode-switch.js';
 import { Persister } from './lifecycle/persister.js';
 import { Warmer } from './lifecycle/warmer.js';
-import { MessageCache } from './message-cache.js';
+import { MessageCache, PAST_ANSWERS } from './message-cache.js';
+import { ChatRepository } from '../storage/chat-repository.js';
+import { MessageRepository } from '../storage/message-repository.js';
+import { AnswerReader } from './read/answer-reader.js';
 import { ChatReader } from './read/chat-reader.js';
 import { InboxReader } from './read/inbox-reader.js';
 import { MessageReader } from './read/message-reader.js';
@@ -60,12 +64,24 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         MessageReader,
         UnreadReader,
         InboxReader,
+        {
+          provide: AnswerReader,
+          inject: [ChatReader, MessageReader, InboxReader, MessageRepository, CacheState],
+          useFactory: (...parts: ConstructorParameters<typeof AnswerReader>) => new AnswerReader(...parts),
+        },
+        {
+          provide: PAST_ANSWERS,
+          inject: [CacheState, ChatRepository, MessageRepository, CacheStats],
+          useFactory: (state: CacheState, chats: ChatRepository, messages: MessageRepository, stats: CacheStats) =>
+            AnswerReader.past(state.past(), chats, messages, stats),
+        },
         MessageCache,
         Poller,
         Warmer,
         Persister,
+        ModeSwitch,
       ],
-      exports: [MessageCache, CacheState, CacheStats, Poller, Warmer, CACHE_OPTIONS],
+      exports: [MessageCache, CacheState, CacheStats, Poller, Warmer, ModeSwitch, CACHE_OPTIONS],
     };
   }
 

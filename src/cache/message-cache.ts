@@ -1,17 +1,11 @@
-import { Injectable } from '@nestjs/common';
-import { ScrollbackError } from '../common/scrollback-error.js';
-import { MessageRepository } from '../storage/message-repository.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CacheState } from './cache-state.js';
 import { CacheStats, type CacheFamily, type CacheResult } from './cache-stats.js';
 import { CachedJson, joinParts } from './cached-json.js';
-import type { ChatEntry } from './local/chat-entry.js';
-import { participantJson } from './local/wire-json.js';
-import { changesJson, unchangedJson } from './read/changes-json.js';
-import { ChatReader } from './read/chat-reader.js';
+import { AnswerReader, type Answer, type ReadOptions } from './read/answer-reader.js';
+import { isDivergent, isInboxDivergent } from './read/divergence.js';
 import type { InboxPosition } from './read/inbox-cursor.js';
-import { InboxReader } from './read/inbox-reader.js';
-import { MessageReader, type MessageRun } from './read/message-reader.js';
-import { DEFAULT_PAGE_LIMIT, rangeOf, type MessagesQuery } from './read/page-range.js';
+import { DEFAULT_PAGE_LIMIT, type MessagesQuery } from './read/page-range.js';
 import type {
   WireChanges,
   WireChat,
@@ -22,13 +16,10 @@ import type {
   WireParticipants,
 } from './wire-types.js';
 
-/** For whom and how fresh. */
-export interface ReadOptions {
-  /** Answer with this version of the chat or a later one. */
-  readonly minVersion?: number | undefined;
-  /** A user who sees only chats that they are in; absent: a service, which sees all. */
-  readonly viewer?: string | undefined;
-}
+export type { ReadOptions } from './read/answer-reader.js';
+
+/** Injection token of the answers that go past the cache. */
+export const PAST_ANSWERS = Symbol('PastAnswers');
 
 /**
  * The cache's face: every read of chats, messages, participants and inboxes goes through it. What is held is answered
@@ -40,37 +31,28 @@ export interface ReadOptions {
  */
 @Injectable()
 export class MessageCache {
+  readonly #logger = new Logger('MessageCache');
+
   constructor(
-    private readonly chats: ChatReader,
-    private readonly messages: MessageReader,
-    private readonly inboxes: InboxReader,
-    private readonly repository: MessageRepository,
+    @Inject(AnswerReader) private readonly cached: AnswerReader,
+    @Inject(PAST_ANSWERS) private readonly past: AnswerReader,
     private readonly state: CacheState,
     private readonly stats: CacheStats,
   ) {}
 
   /** Reads a chat. */
-  async getChat(chatId: string, options: ReadOptions = {}): Promise<CachedJson<WireChat> | undefined> {
-    const { entry, source } = await this.#read('chat', chatId, options);
-    return isVisible(entry, options) ? new CachedJson(entry.version, source, [entry.json]) : undefined;
+  getChat(chatId: string, options: ReadOptions = {}): Promise<CachedJson<WireChat> | undefined> {
+    return this.#answer('chat', (answers) => answers.chat(chatId, options), isDivergent);
   }
 
   /** Reads a run of a chat's participants, in the order of the bytes of their user ids. */
-  async getParticipants(
+  getParticipants(
     chatId: string,
     { after, limit = DEFAULT_PAGE_LIMIT }: { readonly after?: string | undefined; readonly limit?: number } = {},
     options: ReadOptions = {},
   ): Promise<CachedJson<WireParticipants> | undefined> {
-    const { entry, source } = await this.#read('participants', chatId, options);
-    if (!isVisible(entry, options)) return undefined;
-    const userIds = entry.userIdsAfter(after, limit + 1);
-    const shown = userIds.slice(0, limit);
-    const nextAfter = userIds.length > limit ? JSON.stringify(shown.at(-1)) : 'null';
-    return new CachedJson(entry.version, source, [
-      '{"items":[',
-      ...joinParts(shown.map((userId) => participantJson(entry.members.get(userId)!))),
-      `],"nextAfter":${nextAfter}}`,
-    ]);
+    const query = { after, limit };
+    return this.#answer('participants', (answers) => answers.participants(chatId, query, options), isDivergent);
   }
 
   /** Reads a page of messages. */
@@ -80,36 +62,24 @@ export class MessageCache {
     options: ReadOptions = {},
   ): Promise<CachedJson<WirePage> | undefined> {
     const ready = this.peekMessages(chatId, query, options);
-    if (ready !== undefined) return ready;
-    const run = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
-      isVisible(entry, options) ? rangeOf(query, entry) : undefined,
-    );
-    this.stats.count('messages', run?.source ?? this.#missOrBypass);
-    return run && pageJson(run);
+    return ready ?? this.#answer('messages', (answers) => answers.page(chatId, query, options), isDivergent);
   }
 
   /** The same page if it can be had without I/O: the way of a hit, without a promise. `undefined` says nothing else. */
   peekMessages(chatId: string, query: MessagesQuery, options: ReadOptions = {}): CachedJson<WirePage> | undefined {
-    const entry = this.chats.peek(chatId, options.minVersion);
-    if (entry === undefined || !isVisible(entry, options)) return undefined;
-    const run = this.messages.peek(entry, rangeOf(query, entry), 'hit');
-    if (run === undefined) return undefined;
-    this.stats.count('messages', 'hit');
-    return pageJson(run);
+    if (this.state.mode !== 'on') return undefined;
+    const page = this.cached.peekPage(chatId, query, options);
+    if (page !== undefined) this.stats.count('messages', 'hit');
+    return page;
   }
 
   /** Reads one message; `missing` where the chat is there and has no such message. */
-  async getMessage(
+  getMessage(
     chatId: string,
     seq: number,
     options: ReadOptions = {},
   ): Promise<CachedJson<WireMessage> | 'missing' | undefined> {
-    const read = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
-      isVisible(entry, options) ? { fromSeq: seq, toSeq: Math.min(seq, entry.lastSeq) } : undefined,
-    );
-    this.stats.count('messages', read?.source ?? this.#missOrBypass);
-    if (read === undefined) return undefined;
-    return read.slices.length === 0 ? 'missing' : new CachedJson(read.version, read.source, read.slices);
+    return this.#answer('messages', (answers) => answers.message(chatId, seq, options), isDivergent);
   }
 
   /**
@@ -120,10 +90,9 @@ export class MessageCache {
     limit: number,
     options: ReadOptions = {},
   ): Promise<CachedJson<WireLatest>> {
-    const missing = chatIds.filter((chatId) => this.chats.peek(chatId) === undefined);
-    await this.chats.loadMany(missing, Math.max(limit, this.state.options.tailMessages));
+    await this.cached.prepare(chatIds, limit);
     const pages: (string | Buffer)[] = [];
-    let source: CacheResult = missing.length === 0 ? 'hit' : this.#missOrBypass;
+    let source: CacheResult = 'hit';
     for (const chatId of chatIds) {
       const page = await this.getMessages(chatId, { limit }, options);
       if (page === undefined) continue;
@@ -138,9 +107,7 @@ export class MessageCache {
     userId: string,
     { after, limit = DEFAULT_PAGE_LIMIT }: { readonly after?: InboxPosition | undefined; readonly limit?: number } = {},
   ): Promise<CachedJson<WireInbox>> {
-    const page = await this.inboxes.read(userId, after, limit);
-    this.stats.count('inbox', page.source);
-    return page;
+    return this.#answer('inbox', (answers) => answers.inbox(userId, after, limit), isInboxDivergent);
   }
 
   /**
@@ -148,56 +115,30 @@ export class MessageCache {
    *
    * @throws ScrollbackError `changes_gone` when the version is older than what can be told, or newer than the chat.
    */
-  async getChanges(
+  getChanges(
     chatId: string,
     since: number,
     limit: number,
     options: ReadOptions = {},
   ): Promise<CachedJson<WireChanges> | undefined> {
-    const { entry, isHit } = await this.chats.read(chatId, options.minVersion);
-    if (!isVisible(entry, options)) return undefined;
-    if (since === entry.version) {
-      const source = isHit ? 'hit' : this.#missOrBypass;
-      this.stats.count('chat', source);
-      return unchangedJson(entry, source);
-    }
-    // What changed is told by one snapshot of the database, at least as new as the entry.
-    this.stats.count('chat', this.#missOrBypass);
-    const loaded = await this.repository.loadChanges(chatId, since, limit);
-    if (loaded === undefined) return undefined;
-    if (since < loaded.resetVersion || since > loaded.version) {
-      throw new ScrollbackError('changes_gone', `Changes since version ${since} cannot be told. Load the chat anew.`);
-    }
-    return changesJson(loaded, this.#missOrBypass);
+    return this.#answer('chat', (answers) => answers.changes(chatId, since, limit, options), isDivergent);
   }
 
-  async #read(
+  /** Reads as the mode wants it. In the shadow the database's answer counts, and what the cache says is compared with it. */
+  async #answer<T>(
     family: CacheFamily,
-    chatId: string,
-    { minVersion }: ReadOptions,
-  ): Promise<{ entry: ChatEntry; source: CacheResult }> {
-    const { entry, isHit } = await this.chats.read(chatId, minVersion);
-    const source = isHit ? 'hit' : this.#missOrBypass;
+    read: (answers: AnswerReader) => Promise<Answer<T>>,
+    differs: (cached: T, stored: T) => boolean,
+  ): Promise<T> {
+    const { mode } = this.state;
+    const { found, source } = await read(mode === 'off' ? this.past : this.cached);
     this.stats.count(family, source);
-    if (entry.chargedBytes > 0) this.state.store.touch(entry);
-    return { entry, source };
+    if (mode !== 'shadow') return found as T;
+    const stored = await read(this.past);
+    if (found !== undefined && stored.found !== undefined && differs(found, stored.found)) {
+      this.stats.countDivergence();
+      this.#logger.error(`The cache and the database differ in what they say of a chat (${family}).`);
+    }
+    return stored.found as T;
   }
-
-  get #missOrBypass(): CacheResult {
-    return this.state.mode === 'off' ? 'bypass' : 'miss';
-  }
-}
-
-function isVisible(entry: ChatEntry, { viewer }: ReadOptions): boolean {
-  return entry.chat !== undefined && (viewer === undefined || entry.members.has(viewer));
-}
-
-function pageJson({ chatId, range, lastSeq, version, source, slices }: MessageRun): CachedJson<WirePage> {
-  const hasOlder = range.fromSeq > 1 && lastSeq > 0;
-  const hasNewer = range.toSeq < lastSeq;
-  return new CachedJson(version, source, [
-    `{"chatId":"${chatId}","items":[`,
-    ...joinParts(slices),
-    `],"hasOlder":${hasOlder},"hasNewer":${hasNewer},"version":${version}}`,
-  ]);
 }

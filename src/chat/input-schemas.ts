@@ -115,7 +115,7 @@ export const messagesQuery = z
 export const changesQuery = z.strictObject({ since: numberText(0, Number.MAX_SAFE_INTEGER), limit });
 
 /** Query of an inbox. */
-export const inboxQuery = z.strictObject({ cursor: z.string().max(200).optional(), limit });
+export const inboxQuery = z.strictObject({ cursor: z.string().max(16_384).optional(), limit });
 
 /** Body that creates a chat. */
 export const createChatBody = z

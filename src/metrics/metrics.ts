@@ -75,6 +75,12 @@ export class Metrics {
       registers: [this.registry],
     });
     stats.observe({ onLoad: (_result, seconds) => loads.observe(seconds) });
+    this.#counter(
+      'cache_divergence_total',
+      'Answers of the cache that contradicted the database. Must stay 0.',
+      [],
+      (set) => set({}, stats.divergence),
+    );
     this.#gauge('cache_warm_chats', 'Chats that warming has loaded.', () => warmer.status.chats);
     this.#gauge('cache_warm_duration_seconds', 'Time that warming has taken.', () => warmer.status.seconds);
     this.#gauge(

@@ -108,6 +108,36 @@ describe('inboxes over REST', () => {
     });
   });
 
+  it('show every chat once, whatever moves while they are paged through, from whichever instance', async () => {
+    const users = ['pager', 'ann'].map((userId) => ({ userId }));
+    const ids: string[] = [];
+    for (let at = 0; at < 40; at++) ids.push((await api.createChat({ participants: users })).id);
+    const other = await startTestInstance({ COHERENCE_POLL_MS: '20' }, running.database);
+    try {
+      const moves = fc.array(fc.array(fc.nat(ids.length - 1), { maxLength: 8 }), { minLength: 20, maxLength: 20 });
+      await fc.assert(
+        fc.asyncProperty(moves, fc.integer({ min: 1, max: 17 }), async (steps, limit) => {
+          const seen: string[] = [];
+          let cursor: string | null = '';
+          for (let part = 0; cursor !== null; part++) {
+            const from = part % 2 === 0 ? api : other.api;
+            const page: WireInbox = await from.inbox(
+              'pager',
+              `?limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`,
+            );
+            seen.push(...page.items.map(({ chat }) => chat.id));
+            cursor = page.nextCursor;
+            for (const at of steps[part % 20]!) await api.send(ids[at]!, { text: 'moves', senderId: 'ann' });
+          }
+          expect([...seen].sort()).toEqual([...ids].sort());
+        }),
+        { ...seededRuns('inbox paging', 12), endOnFailure: true },
+      );
+    } finally {
+      await other.close();
+    }
+  });
+
   it('have no chat that was left, and have it again after coming back', async () => {
     const stay = await api.createChat({ participants: [{ userId: 'mover' }] });
     const leave = await api.createChat({ participants: [{ userId: 'mover' }] });

@@ -3,6 +3,7 @@ import { CacheState } from '../../src/cache/cache-state.js';
 import { CacheStats } from '../../src/cache/cache-stats.js';
 import { Poller } from '../../src/cache/coherence/poller.js';
 import { MessageCache } from '../../src/cache/message-cache.js';
+import { AnswerReader } from '../../src/cache/read/answer-reader.js';
 import { ChatReader } from '../../src/cache/read/chat-reader.js';
 import { InboxReader } from '../../src/cache/read/inbox-reader.js';
 import { MessageReader } from '../../src/cache/read/message-reader.js';
@@ -68,7 +69,9 @@ export class CacheUnderTest {
     this.chats = new ChatReader(chats, this.state, this.stats);
     this.messages = new MessageReader(messages, this.chats, this.state, this.stats);
     const inboxes = new InboxReader(chats, this.chats, new UnreadReader(chats, this.state), this.state);
-    this.cache = new MessageCache(this.chats, this.messages, inboxes, messages, this.state, this.stats);
+    const cached = new AnswerReader(this.chats, this.messages, inboxes, messages, this.state);
+    const past = AnswerReader.past(this.state.past(), chats, messages, this.stats);
+    this.cache = new MessageCache(cached, past, this.state, this.stats);
     this.poller = new Poller(headRepository as HeadRepository, this.applier, this.state);
   }
 

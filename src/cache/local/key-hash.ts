@@ -1,6 +1,10 @@
-/** 32 bits of a text: FNV-1a over its UTF-16 units, then mixed. http://www.isthe.com/chongo/tech/comp/fnv/ */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
+/**
+ * 32 bits of a text: FNV-1a over its UTF-16 units, then mixed. http://www.isthe.com/chongo/tech/comp/fnv/
+ *
+ * @param seed - texts whose hashes are equal by one seed have different ones by another.
+ */
+export function hashText(text: string, seed = 0): number {
+  let hash = 0x811c9dc5 ^ mixHash(seed);
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return mixHash(hash);
 }

@@ -1,5 +1,5 @@
 import { ChatEntry } from './chat-entry.js';
-import type { EvictionPolicy } from './eviction/eviction-policy.js';
+import type { EvictionPolicy, EvictionPolicyName } from './eviction/eviction-policy.js';
 import { MessageBlock } from './message-block.js';
 import type { Resident } from './resident.js';
 import { UserEntry } from './user-entry.js';
@@ -43,6 +43,11 @@ export class MemoryStore {
     this.#blockPolicy = makePolicy(maxBytes * (1 - ENTRY_SHARE));
   }
 
+  /** Name of the policy. */
+  get policy(): EvictionPolicyName {
+    return this.#blockPolicy.name;
+  }
+
   /** What is held, in bytes: never more than {@link maxBytes} between two operations. */
   get bytes(): number {
     return this.#entryPolicy.bytes + this.#blockPolicy.bytes;
@@ -83,11 +88,12 @@ export class MemoryStore {
     for (const resident of this.#entryPolicy.hottest()) if (resident instanceof ChatEntry) yield resident;
   }
 
-  /** Counts as use of a held chat and, if named, of blocks of it. */
+  /** Counts as use of a chat and, if named, of blocks of it. What is not held any more is left alone. */
   touch(entry: ChatEntry, fromIndex = 0, toIndex = -1): void {
+    if (!isHeld(entry)) return;
     for (let index = fromIndex; index <= toIndex; index++) {
       const block = entry.blocks.get(index);
-      if (block !== undefined) this.#blockPolicy.touch(block);
+      if (block !== undefined && isHeld(block)) this.#blockPolicy.touch(block);
     }
     this.#entryPolicy.touch(entry);
   }

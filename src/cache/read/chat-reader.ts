@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { ChatRepository, type LoadedChat } from '../../storage/chat-repository.js';
 import { CacheStats } from '../cache-stats.js';
-import { CacheState } from '../cache-state.js';
+import { CacheState, type ReadState } from '../cache-state.js';
 import { ChatEntry } from '../local/chat-entry.js';
 import { BLOCK_SIZE } from '../local/message-block.js';
 import type { Fill } from './fill-board.js';
@@ -41,13 +41,13 @@ export class ChatReader {
 
   constructor(
     private readonly chats: ChatRepository,
-    private readonly state: CacheState,
+    @Inject(CacheState) private readonly state: ReadState,
     private readonly stats: CacheStats,
   ) {}
 
   /** The entry if it is held and at least at a version. Not a use by itself. No I/O. */
   peek(chatId: string, minVersion = 0): ChatEntry | undefined {
-    if (this.state.mode === 'off') return undefined;
+    if (!this.state.isHolding) return undefined;
     const entry = this.state.store.getChat(chatId);
     return entry !== undefined && entry.version >= minVersion ? entry : undefined;
   }
@@ -82,7 +82,7 @@ export class ChatReader {
    */
   async loadMany(chatIds: readonly string[], tail: number, place: 'new' | 'cold' = 'new'): Promise<ChatEntry[]> {
     if (chatIds.length === 0) return [];
-    if (this.state.mode === 'off') {
+    if (!this.state.isHolding) {
       const loaded = await this.#load(chatIds, tail);
       return chatIds.map((chatId) => this.#build(chatId, loaded.get(chatId), tail));
     }
@@ -94,14 +94,14 @@ export class ChatReader {
 
   /** Brings what is held of a chat to a version that the database is known to have. */
   async refresh(chatId: string, version: number): Promise<void> {
-    if (this.state.mode === 'off') return;
+    if (!this.state.isHolding) return;
     const held = this.state.store.getChat(chatId);
     if (held === undefined || held.version < version) await this.#fill(chatId, this.state.options.tailMessages);
   }
 
   /** Reads a chat from the database, or joins who is doing so. */
   #fill(chatId: string, tail: number): Promise<ChatEntry> {
-    if (this.state.mode === 'off') return this.#loadDetached(chatId, tail);
+    if (!this.state.isHolding) return this.#loadDetached(chatId, tail);
     return this.#pending.get(chatId) ?? this.#fillTogether([chatId], tail)[0]!;
   }
 
@@ -140,6 +140,8 @@ export class ChatReader {
   #install(entry: ChatEntry, place: 'new' | 'cold'): ChatEntry {
     const held = this.state.store.getChat(entry.chatId);
     if (held !== undefined && held.version >= entry.version) return held;
+    // The cache was turned off while this was on its way.
+    if (!this.state.isHolding) return entry;
     this.state.store.installChat(entry, place);
     // Who is in the chat may be having their index read at this moment, from before they came into it.
     if (this.state.userFills.size > 0) {

@@ -1,15 +1,12 @@
 import { invalidField } from '../../common/scrollback-error.js';
-import { UUID_PATTERN } from '../../common/uuid.js';
+import { ShownChats } from './shown-chats.js';
 
-/** A place in an inbox: behind the chat with this activity and id. */
-export interface InboxPosition {
-  readonly activityMs: number;
-  readonly chatId: string;
-}
+/** A place in an inbox: behind the chats that have been shown, wherever they are now. */
+export type InboxPosition = Pick<ShownChats, 'has'>;
 
-/** Writes a position as the opaque text that the API calls a cursor. */
-export function inboxCursor({ activityMs, chatId }: InboxPosition): string {
-  return Buffer.from(`${activityMs} ${chatId}`).toString('base64url');
+/** Writes a position as the opaque text that the API calls a cursor: about 1.7 characters for eight chats of the user. */
+export function inboxCursor(shown: ShownChats): string {
+  return shown.toBytes().toString('base64url');
 }
 
 /**
@@ -18,10 +15,7 @@ export function inboxCursor({ activityMs, chatId }: InboxPosition): string {
  * @throws ScrollbackError `invalid_input` for a text that is not a cursor.
  */
 export function parseInboxCursor(cursor: string): InboxPosition {
-  const [activity, chatId, ...rest] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  const activityMs = Number(activity);
-  if (!Number.isSafeInteger(activityMs) || chatId === undefined || !UUID_PATTERN.test(chatId) || rest.length > 0) {
-    throw invalidField('cursor', 'is not a nextCursor of an earlier answer');
-  }
-  return { activityMs, chatId };
+  const shown = /^[\w-]*$/.test(cursor) ? ShownChats.parse(Buffer.from(cursor, 'base64url')) : undefined;
+  if (shown === undefined) throw invalidField('cursor', 'is not a nextCursor of an earlier answer');
+  return shown;
 }

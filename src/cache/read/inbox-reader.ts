@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ChatRepository } from '../../storage/chat-repository.js';
-import { CacheState } from '../cache-state.js';
+import { CacheState, type ReadState } from '../cache-state.js';
 import type { CacheResult } from '../cache-stats.js';
 import { CachedJson } from '../cached-json.js';
 import type { ChatEntry } from '../local/chat-entry.js';
@@ -8,6 +8,7 @@ import { UserEntry } from '../local/user-entry.js';
 import type { WireInbox } from '../wire-types.js';
 import { ChatReader } from './chat-reader.js';
 import { inboxCursor, type InboxPosition } from './inbox-cursor.js';
+import { ShownChats } from './shown-chats.js';
 import { UnreadReader } from './unread-reader.js';
 
 /** Times an inbox is put together anew because chats left the cache meanwhile. */
@@ -25,13 +26,16 @@ export class InboxReader {
     private readonly repository: ChatRepository,
     private readonly chats: ChatReader,
     private readonly unread: UnreadReader,
-    private readonly state: CacheState,
+    @Inject(CacheState) private readonly state: ReadState,
   ) {}
 
-  /** Reads a part of a user's inbox. O(chats of the user), plus a sort of them. */
+  /**
+   * Reads a part of a user's inbox: of the chats that were not shown on earlier parts, those with the latest activity. O(chats of
+   * the user), plus a sort of them.
+   */
   async read(userId: string, after: InboxPosition | undefined, limit: number): Promise<CachedJson<WireInbox>> {
-    let source: CacheResult = this.state.mode === 'off' ? 'bypass' : 'hit';
-    let user = this.state.mode === 'off' ? undefined : this.state.store.getUser(userId);
+    let source: CacheResult = this.state.isHolding ? 'hit' : 'bypass';
+    let user = this.state.isHolding ? this.state.store.getUser(userId) : undefined;
     if (user === undefined) {
       user = await this.#fillUser(userId);
       if (source === 'hit') source = 'miss';
@@ -41,8 +45,8 @@ export class InboxReader {
     for (let attempt = 0; ; attempt++) {
       const found = await this.#collect(user);
       if (!found.isHit && source === 'hit') source = 'miss';
-      const sorted = found.entries.filter((entry) => isBehind(entry, after)).sort(byActivity);
-      const page = sorted.slice(0, limit);
+      const rest = after === undefined ? found.entries : found.entries.filter(({ chatId }) => !after.has(chatId));
+      const page = rest.sort(byActivity).slice(0, limit);
       const counted = await this.unread.count(page, userId);
       if (!counted.isHit && source === 'hit') source = 'miss';
       // Counting may have taken a while: what was read before is put together anew if anything moved.
@@ -50,9 +54,7 @@ export class InboxReader {
       for (const [chatId, version] of counted.behind) await this.chats.refresh(chatId, version);
       if (!isFresh && (source !== 'bypass' || counted.behind.size > 0)) continue;
       const items = page.map((entry) => itemParts(entry, userId, counted.unread.get(entry.chatId)));
-      const last = page.at(-1);
-      const isEnd = last === undefined || sorted.length <= limit;
-      const next = isEnd ? 'null' : `"${inboxCursor({ activityMs: last.lastActivityMs, chatId: last.chatId })}"`;
+      const next = rest.length <= limit ? 'null' : `"${cursorBehind(page, found.entries, after)}"`;
       return new CachedJson(0, source, [
         '{"items":[',
         ...items.filter((parts) => parts.length > 0).flatMap((parts, at) => (at === 0 ? parts : [',', ...parts])),
@@ -79,7 +81,7 @@ export class InboxReader {
   #fillUser(userId: string): Promise<UserEntry> {
     const pending = this.#pendingUsers.get(userId);
     // One that has been forgotten meanwhile does not hear of what happens any more: it is not joined.
-    if (pending !== undefined && this.state.mode !== 'off' && this.state.userFills.has(userId)) return pending;
+    if (pending !== undefined && this.state.isHolding && this.state.userFills.has(userId)) return pending;
     const joined = new Set<string>();
     this.state.userFills.set(userId, joined);
     const filling = this.repository
@@ -87,7 +89,7 @@ export class InboxReader {
       .then((chatIds) => {
         const user = new UserEntry(userId, [...chatIds, ...joined]);
         const isCurrent = this.state.userFills.get(userId) === joined;
-        if (this.state.mode !== 'off' && isCurrent) this.state.store.installUser(user);
+        if (this.state.isHolding && isCurrent) this.state.store.installUser(user);
         return user;
       })
       .finally(() => {
@@ -111,10 +113,15 @@ function itemParts(entry: ChatEntry, userId: string, unread: number | undefined)
   ];
 }
 
-function isBehind(entry: ChatEntry, after: InboxPosition | undefined): boolean {
-  if (after === undefined) return true;
-  if (entry.lastActivityMs !== after.activityMs) return entry.lastActivityMs < after.activityMs;
-  return entry.chatId > after.chatId;
+/** The position behind a page: what was shown before and on it, of all the user's chats. */
+function cursorBehind(
+  page: readonly ChatEntry[],
+  entries: readonly ChatEntry[],
+  before: InboxPosition | undefined,
+): string {
+  const now = new Set(page.map(({ chatId }) => chatId));
+  const chatIds = entries.map(({ chatId }) => chatId);
+  return inboxCursor(ShownChats.of(chatIds, (chatId) => now.has(chatId) || before?.has(chatId) === true));
 }
 
 function byActivity(one: ChatEntry, other: ChatEntry): number {

@@ -1,7 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { MessageRepository, type LoadedMessages } from '../../storage/message-repository.js';
-import { CacheState } from '../cache-state.js';
+import { CacheState, type ReadState } from '../cache-state.js';
 import { CacheStats, type CacheResult } from '../cache-stats.js';
 import type { ChatEntry } from '../local/chat-entry.js';
 import { BLOCK_SIZE, MessageBlock } from '../local/message-block.js';
@@ -20,6 +20,12 @@ export interface MessageRun {
   readonly slices: readonly Buffer[];
 }
 
+/** What a read found, and where; no run where the reader may not see the chat. */
+export interface MessageRead {
+  readonly run: MessageRun | undefined;
+  readonly source: CacheResult;
+}
+
 /** Times a page is put together anew because its chat was replaced under it, before it is loaded past the cache. */
 const PAGE_ATTEMPTS = 4;
 
@@ -34,15 +40,15 @@ export class MessageReader {
   constructor(
     private readonly messages: MessageRepository,
     private readonly chats: ChatReader,
-    private readonly state: CacheState,
+    @Inject(CacheState) private readonly state: ReadState,
     private readonly stats: CacheStats,
   ) {}
 
-  /** The messages of a range if all their blocks are held; counts as use. No I/O, O(blocks). */
+  /** The messages of a range if all their blocks are held; a hit counts as use. No I/O, O(blocks). */
   peek(entry: ChatEntry, range: SeqRange, source: CacheResult): MessageRun | undefined {
     const slices = sliceBlocks(entry, range);
     if (slices === undefined) return undefined;
-    if (entry.chargedBytes > 0) {
+    if (source === 'hit') {
       this.state.store.touch(entry, MessageBlock.indexOf(range.fromSeq), MessageBlock.indexOf(range.toSeq));
     }
     return { chatId: entry.chatId, version: entry.version, lastSeq: entry.lastSeq, range, source, slices };
@@ -58,16 +64,18 @@ export class MessageReader {
     chatId: string,
     minVersion: number,
     rangeOf: (entry: ChatEntry) => SeqRange | undefined,
-  ): Promise<MessageRun | undefined> {
-    if (this.state.mode === 'off') return this.#readPast(chatId, minVersion, rangeOf, 'bypass');
+  ): Promise<MessageRead> {
+    if (!this.state.isHolding) return this.#readPast(chatId, minVersion, rangeOf, 'bypass');
     let isHit = true;
     for (let attempt = 0; attempt < PAGE_ATTEMPTS; attempt++) {
       const chat = await this.chats.read(chatId, minVersion);
       isHit &&= chat.isHit;
       const range = rangeOf(chat.entry);
-      if (range === undefined) return undefined;
-      const ready = this.peek(chat.entry, range, isHit ? 'hit' : 'miss');
-      if (ready !== undefined) return ready;
+      const source = isHit ? 'hit' : 'miss';
+      if (range === undefined) return { run: undefined, source };
+      const run = this.peek(chat.entry, range, source);
+      if (run !== undefined) return { run, source };
+      if (chat.isHit) this.state.store.touch(chat.entry);
       isHit = false;
       await this.#fillBlocks(chat.entry, range);
     }
@@ -83,20 +91,20 @@ export class MessageReader {
     minVersion: number,
     rangeOf: (entry: ChatEntry) => SeqRange | undefined,
     source: CacheResult,
-  ): Promise<MessageRun | undefined> {
+  ): Promise<MessageRead> {
     for (let attempt = 1; ; attempt++) {
       const { entry } = await this.chats.read(chatId, minVersion);
       const range = rangeOf(entry);
-      if (range === undefined) return undefined;
+      if (range === undefined) return { run: undefined, source };
       const { version, lastSeq } = entry;
       const held = sliceBlocks(entry, range);
-      if (held !== undefined) return { chatId, version, lastSeq, range, source, slices: held };
+      if (held !== undefined) return { source, run: { chatId, version, lastSeq, range, source, slices: held } };
       const loaded = await this.#load(chatId, range.fromSeq, range.toSeq);
       // A chat that never rests gives its last reading: right for its version, and saying that there is more.
       if (loaded.version === version || attempt === PAGE_ATTEMPTS) {
         const blocks = new Map(cut(loaded, range.fromSeq, range.toSeq).map((block) => [block.index, block]));
         const slices = sliceBlocks({ blocks }, range) ?? [];
-        return { chatId, version: loaded.version, lastSeq: loaded.lastSeq, range, source, slices };
+        return { source, run: { chatId, version: loaded.version, lastSeq: loaded.lastSeq, range, source, slices } };
       }
       await this.chats.refresh(chatId, loaded.version);
     }

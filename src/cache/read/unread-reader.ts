@@ -1,8 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ChatRepository } from '../../storage/chat-repository.js';
 import { isCountable } from '../../storage/records.js';
 import type { Change } from '../../storage/write/change.js';
-import { CacheState } from '../cache-state.js';
+import { CacheState, type ReadState } from '../cache-state.js';
 import type { ChatEntry } from '../local/chat-entry.js';
 import { changesBetween } from './fill-board.js';
 
@@ -23,7 +23,7 @@ export interface UnreadCounts {
 export class UnreadReader {
   constructor(
     private readonly repository: ChatRepository,
-    private readonly state: CacheState,
+    @Inject(CacheState) private readonly state: ReadState,
   ) {}
 
   /** Counts a user's unread messages in chats that they are in. Chats that they are not in are left out. */

@@ -1,0 +1,171 @@
+import { ScrollbackError } from '../../common/scrollback-error.js';
+import type { ChatRepository } from '../../storage/chat-repository.js';
+import type { MessageRepository } from '../../storage/message-repository.js';
+import type { ReadState } from '../cache-state.js';
+import type { CacheResult, CacheStats } from '../cache-stats.js';
+import { CachedJson, joinParts } from '../cached-json.js';
+import type { ChatEntry } from '../local/chat-entry.js';
+import { participantJson } from '../local/wire-json.js';
+import type { WireChanges, WireChat, WireInbox, WireMessage, WirePage, WireParticipants } from '../wire-types.js';
+import { changesJson, unchangedJson } from './changes-json.js';
+import { ChatReader } from './chat-reader.js';
+import type { InboxPosition } from './inbox-cursor.js';
+import { InboxReader } from './inbox-reader.js';
+import { MessageReader, type MessageRun } from './message-reader.js';
+import { rangeOf, type MessagesQuery } from './page-range.js';
+import { UnreadReader } from './unread-reader.js';
+
+/** For whom and how fresh. */
+export interface ReadOptions {
+  /** Answer with this version of the chat or a later one. */
+  readonly minVersion?: number | undefined;
+  /** A user who sees only chats that they are in; absent: a service, which sees all. */
+  readonly viewer?: string | undefined;
+}
+
+/** A run of a chat's participants. */
+export interface ParticipantsQuery {
+  /** Users behind this one in the order of the bytes of their ids. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/** What was found, and where; `undefined` where there is nothing, or nothing that the viewer may see. */
+export interface Answer<T> {
+  readonly found: T | undefined;
+  readonly source: CacheResult;
+}
+
+/** Puts answers together from what the readers of one state give. */
+export class AnswerReader {
+  constructor(
+    private readonly chats: ChatReader,
+    private readonly messages: MessageReader,
+    private readonly inboxes: InboxReader,
+    private readonly repository: MessageRepository,
+    private readonly state: ReadState,
+  ) {}
+
+  /** One that asks the database every time. */
+  static past(
+    state: ReadState,
+    chatRepository: ChatRepository,
+    messageRepository: MessageRepository,
+    stats: CacheStats,
+  ): AnswerReader {
+    const chats = new ChatReader(chatRepository, state, stats);
+    const messages = new MessageReader(messageRepository, chats, state, stats);
+    const inboxes = new InboxReader(chatRepository, chats, new UnreadReader(chatRepository, state), state);
+    return new AnswerReader(chats, messages, inboxes, messageRepository, state);
+  }
+
+  async chat(chatId: string, options: ReadOptions): Promise<Answer<CachedJson<WireChat>>> {
+    const { entry, source } = await this.#read(chatId, options);
+    return {
+      source,
+      found: isVisible(entry, options) ? new CachedJson(entry.version, source, [entry.json]) : undefined,
+    };
+  }
+
+  async participants(
+    chatId: string,
+    { after, limit }: ParticipantsQuery,
+    options: ReadOptions,
+  ): Promise<Answer<CachedJson<WireParticipants>>> {
+    const { entry, source } = await this.#read(chatId, options);
+    if (!isVisible(entry, options)) return { source, found: undefined };
+    const userIds = entry.userIdsAfter(after, limit + 1);
+    const shown = userIds.slice(0, limit);
+    const nextAfter = userIds.length > limit ? JSON.stringify(shown.at(-1)) : 'null';
+    const found = new CachedJson<WireParticipants>(entry.version, source, [
+      '{"items":[',
+      ...joinParts(shown.map((userId) => participantJson(entry.members.get(userId)!))),
+      `],"nextAfter":${nextAfter}}`,
+    ]);
+    return { source, found };
+  }
+
+  async page(chatId: string, query: MessagesQuery, options: ReadOptions): Promise<Answer<CachedJson<WirePage>>> {
+    const ready = this.peekPage(chatId, query, options);
+    if (ready !== undefined) return { found: ready, source: 'hit' };
+    const { run, source } = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
+      isVisible(entry, options) ? rangeOf(query, entry) : undefined,
+    );
+    return { found: run && pageJson(run), source };
+  }
+
+  /** The page if it can be had without I/O: the way of a hit, without a promise. `undefined` says nothing else. */
+  peekPage(chatId: string, query: MessagesQuery, options: ReadOptions): CachedJson<WirePage> | undefined {
+    const entry = this.chats.peek(chatId, options.minVersion);
+    if (entry === undefined || !isVisible(entry, options)) return undefined;
+    const run = this.messages.peek(entry, rangeOf(query, entry), 'hit');
+    return run && pageJson(run);
+  }
+
+  async message(
+    chatId: string,
+    seq: number,
+    options: ReadOptions,
+  ): Promise<Answer<CachedJson<WireMessage> | 'missing'>> {
+    const { run, source } = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
+      isVisible(entry, options) ? { fromSeq: seq, toSeq: Math.min(seq, entry.lastSeq) } : undefined,
+    );
+    if (run === undefined) return { source, found: undefined };
+    return { source, found: run.slices.length === 0 ? 'missing' : new CachedJson(run.version, source, run.slices) };
+  }
+
+  /** Loads chats that are not held together, so that reading them one by one asks for little more. */
+  async prepare(chatIds: readonly string[], limit: number): Promise<void> {
+    if (!this.state.isHolding) return;
+    const missing = chatIds.filter((chatId) => this.chats.peek(chatId) === undefined);
+    await this.chats.loadMany(missing, Math.max(limit, this.state.options.tailMessages));
+  }
+
+  async inbox(userId: string, after: InboxPosition | undefined, limit: number): Promise<Answer<CachedJson<WireInbox>>> {
+    const found = await this.inboxes.read(userId, after, limit);
+    return { found, source: found.source };
+  }
+
+  /** @throws ScrollbackError `changes_gone` when the version is older than what can be told, or newer than the chat. */
+  async changes(
+    chatId: string,
+    since: number,
+    limit: number,
+    options: ReadOptions,
+  ): Promise<Answer<CachedJson<WireChanges>>> {
+    const { entry, source } = await this.#read(chatId, options);
+    if (!isVisible(entry, options)) return { source, found: undefined };
+    if (since === entry.version) return { source, found: unchangedJson(entry, source) };
+    // What changed is told by one snapshot of the database, at least as new as the entry.
+    const loaded = await this.repository.loadChanges(chatId, since, limit);
+    if (loaded === undefined) return { source: this.#missOrBypass, found: undefined };
+    if (since < loaded.resetVersion || since > loaded.version) {
+      throw new ScrollbackError('changes_gone', `Changes since version ${since} cannot be told. Load the chat anew.`);
+    }
+    return { source: this.#missOrBypass, found: changesJson(loaded, this.#missOrBypass) };
+  }
+
+  async #read(chatId: string, { minVersion }: ReadOptions): Promise<{ entry: ChatEntry; source: CacheResult }> {
+    const { entry, isHit } = await this.chats.read(chatId, minVersion);
+    if (isHit) this.state.store.touch(entry);
+    return { entry, source: isHit ? 'hit' : this.#missOrBypass };
+  }
+
+  get #missOrBypass(): CacheResult {
+    return this.state.isHolding ? 'miss' : 'bypass';
+  }
+}
+
+function isVisible(entry: ChatEntry, { viewer }: ReadOptions): boolean {
+  return entry.chat !== undefined && (viewer === undefined || entry.members.has(viewer));
+}
+
+function pageJson({ chatId, range, lastSeq, version, source, slices }: MessageRun): CachedJson<WirePage> {
+  const hasOlder = range.fromSeq > 1 && lastSeq > 0;
+  const hasNewer = range.toSeq < lastSeq;
+  return new CachedJson(version, source, [
+    `{"chatId":"${chatId}","items":[`,
+    ...joinParts(slices),
+    `],"hasOlder":${hasOlder},"hasNewer":${hasNewer},"version":${version}}`,
+  ]);
+}
