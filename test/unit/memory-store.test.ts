@@ -136,6 +136,7 @@ function run(store: MemoryStore, command: Step): void {
   if (command.type !== 'change') return;
   // As the applier does it.
   const change = changeOf(entry, command);
+  if (change.type === 'message') store.dropPacked(entry, change.message.seq);
   if (entry.apply(change)) store.recharge(entry, change.type === 'message' ? change.message.seq : undefined);
   else store.removeChat(entry, 'invalidated');
 }
@@ -153,6 +154,10 @@ function reachable(store: MemoryStore): Set<Resident> {
   return found;
 }
 
+function seqsOf({ firstSeq, endSeq }: MessageBlock): number[] {
+  return Array.from({ length: endSeq - firstSeq + 1 }, (_unused, at) => firstSeq + at);
+}
+
 function checkInvariants(store: MemoryStore): void {
   const residents = [...reachable(store)];
   expect(residents.every((each) => each.chargedBytes === each.bytes && each.bytes > 0)).toBe(true);
@@ -161,7 +166,16 @@ function checkInvariants(store: MemoryStore): void {
   const entries = residents.filter((each) => each instanceof ChatEntry);
   expect(store.chatCount).toBe(entries.length);
   expect(new Set(store.hottestChats())).toEqual(new Set(entries));
-  expect(store.blockCount).toBe(residents.filter((each) => each instanceof MessageBlock).length);
+  const blocks = residents.filter((each) => each instanceof MessageBlock);
+  expect(store.blockCount).toBe(blocks.length);
+  expect(store.packedBlockCount).toBe(blocks.filter((block) => block.isPacked).length);
+  for (const block of blocks) {
+    const messages = JSON.parse(`[${block.slice(block.firstSeq, block.endSeq).toString()}]`) as { seq: number }[];
+    const seqs = new Set(messages.map(({ seq }) => seq));
+    // A tail may begin inside a block.
+    expect([...seqs]).toEqual(seqsOf(block).filter((seq) => seqs.has(seq)));
+    expect(seqs.has(block.endSeq)).toBe(true);
+  }
 }
 
 describe('the memory store', () => {
@@ -203,8 +217,9 @@ describe('the memory store', () => {
     }
     expect(rest.chatCount).toBe(CHATS.length);
     expect(rest.getChat(CHATS[0]!)!.blocks.size).toBe(2);
-    expect(rest.getChat(CHATS[1]!)!.blocks.size).toBe(0);
-    expect(rest.removals.budget).toBeGreaterThan(0);
+    expect([...rest.getChat(CHATS[0]!)!.blocks.values()].some((block) => block.isPacked)).toBe(false);
+    expect([...rest.getChat(CHATS[1]!)!.blocks.values()].every((block) => block.isPacked)).toBe(true);
+    expect(rest.packedBlockCount + rest.removals.budget).toBeGreaterThan(0);
   });
 
   it('takes the blocks of an entry along when entries take more than their share', () => {
@@ -221,6 +236,40 @@ describe('the memory store', () => {
     expect(store.chatCount).toBeLessThan(20);
     expect(store.blockCount).toBeLessThanOrEqual(store.chatCount);
     expect(store.getChat(sampleChatId(99))).toBeDefined();
+  });
+
+  it('packs blocks before it lets them go, and unpacks one that is read again and again', () => {
+    const install = (number: number): ChatEntry => {
+      run(store, { type: 'install', chat: number, lastSeq: BLOCK_SIZE, tail: BLOCK_SIZE, users: 1, place: 'new' });
+      return store.getChat(CHATS[number]!)!;
+    };
+    const store = new MemoryStore(45_000, (capacityBytes) => new LruPolicy(capacityBytes));
+    const first = install(0);
+    const plain = first.blocks.get(0)!.slice(1, 64).toString();
+    for (let number = 1; store.packedBlockCount === 0; number++) install(number);
+    const block = first.blocks.get(0)!;
+    expect(block.isPacked).toBe(true);
+    expect(block.slice(1, 64).toString()).toBe(plain);
+    store.touch(first, 0, 0);
+    expect(block.isPacked).toBe(true);
+    store.touch(first, 0, 0);
+    expect(block.isPacked).toBe(false);
+    expect(block.slice(1, 64).toString()).toBe(plain);
+    expect(first.blocks.get(0)).toBe(block);
+    expect(store.packedBlockCount).toBeGreaterThan(0);
+    checkInvariants(store);
+  });
+
+  it('drops a packed block that is written to', () => {
+    const store = new MemoryStore(30_000, (capacityBytes) => new LruPolicy(capacityBytes));
+    for (let number = 0; store.packedBlockCount === 0; number++) {
+      run(store, { type: 'install', chat: number, lastSeq: 60, tail: 60, users: 1, place: 'new' });
+    }
+    const written = [...store.hottestChats()].find((entry) => entry.blocks.get(0)?.isPacked)!;
+    const chatNumber = CHATS.indexOf(written.chatId);
+    run(store, { type: 'change', chat: chatNumber, kind: 'edit', length: 5, at: 3 });
+    expect(written.blocks.size).toBe(0);
+    checkInvariants(store);
   });
 
   it('keeps a chat where it is in the order of eviction when it is written to, also when a block begins', () => {

@@ -166,4 +166,33 @@ describe('a message block', () => {
       expect(MessageBlock.indexOf(block.firstSeq + BLOCK_SIZE)).toBe(index + 1);
     }
   });
+
+  it('gives the same slices when it is packed, and can be written to again when it is unpacked', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ maxLength: 200, unit: 'grapheme' }), { minLength: 1, maxLength: 63 }),
+        (texts) => {
+          const messages = texts.map((text, at) => sampleMessage({ seq: at + 1, text }));
+          const block = MessageBlock.of(0, messages, texts.length);
+          const before = block.slice(1, texts.length).toString();
+          const plainBytes = block.bytes;
+          const isPacked = block.pack();
+          expect(block.isPacked).toBe(isPacked);
+          if (isPacked) expect(block.bytes).toBeLessThan(plainBytes);
+          expect(block.slice(1, texts.length).toString()).toBe(before);
+          expect(block.slice(texts.length, texts.length).toString()).toBe(messageJson(messages.at(-1)!));
+          if (isPacked) block.unpack();
+          const next = sampleMessage({ seq: texts.length + 1, text: 'next' });
+          block.append(next);
+          expect(block.slice(1, texts.length + 1).toString()).toBe(`${before},${messageJson(next)}`);
+        },
+      ),
+    );
+  });
+
+  it('is not packed when it is small', () => {
+    const block = MessageBlock.of(0, [sampleMessage({ seq: 1, text: 'short' })], 1);
+    expect(block.pack()).toBe(false);
+    expect(block.isPacked).toBe(false);
+  });
 });

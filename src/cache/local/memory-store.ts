@@ -1,4 +1,5 @@
 import { ChatEntry } from './chat-entry.js';
+import { BlockShelf, type PolicyFactory } from './block-shelf.js';
 import type { EvictionPolicy, EvictionPolicyName } from './eviction/eviction-policy.js';
 import { MessageBlock } from './message-block.js';
 import type { Resident } from './resident.js';
@@ -14,9 +15,6 @@ export type RemovalCause = 'budget' | 'invalidated' | 'replaced';
  */
 const ENTRY_SHARE = 0.3;
 
-/** Makes a policy for a number of bytes. */
-export type PolicyFactory = (capacityBytes: number) => EvictionPolicy;
-
 /**
  * Holds entries, their blocks and the user index within a budget of bytes.
  *
@@ -26,13 +24,15 @@ export type PolicyFactory = (capacityBytes: number) => EvictionPolicy;
  * Small long-lived residents (entries, user index) and large ones that come and go (blocks) have policies of their own, so that
  * reading through an archive does not push out what every inbox needs. Blocks go first: a chat loses its history before it goes
  * itself. Evicting an entry takes its blocks along: they are of its version and mean nothing without it.
+ *
+ * A block that is packed when it is written to is dropped: unpacking at every write would cost more than the next reader's load.
  */
 export class MemoryStore {
   readonly #chats = new Map<string, ChatEntry>();
   readonly #users = new Map<string, UserEntry>();
   readonly #removals: Record<RemovalCause, number> = { budget: 0, invalidated: 0, replaced: 0 };
   readonly #entryPolicy: EvictionPolicy;
-  readonly #blockPolicy: EvictionPolicy;
+  readonly #shelf: BlockShelf;
 
   constructor(
     /** The budget. */
@@ -40,17 +40,17 @@ export class MemoryStore {
     makePolicy: PolicyFactory,
   ) {
     this.#entryPolicy = makePolicy(maxBytes * ENTRY_SHARE);
-    this.#blockPolicy = makePolicy(maxBytes * (1 - ENTRY_SHARE));
+    this.#shelf = new BlockShelf(makePolicy, maxBytes * (1 - ENTRY_SHARE));
   }
 
   /** Name of the policy. */
   get policy(): EvictionPolicyName {
-    return this.#blockPolicy.name;
+    return this.#shelf.policy;
   }
 
   /** What is held, in bytes: never more than {@link maxBytes} between two operations. */
   get bytes(): number {
-    return this.#entryPolicy.bytes + this.#blockPolicy.bytes;
+    return this.#entryPolicy.bytes + this.#shelf.bytes;
   }
 
   /** Chats held, absent ones included. */
@@ -60,7 +60,12 @@ export class MemoryStore {
 
   /** Message blocks held. */
   get blockCount(): number {
-    return this.#blockPolicy.size;
+    return this.#shelf.size;
+  }
+
+  /** Those of them that are packed. */
+  get packedBlockCount(): number {
+    return this.#shelf.packedCount;
   }
 
   /** Entries and blocks that have left, by cause. */
@@ -93,9 +98,10 @@ export class MemoryStore {
     if (!isHeld(entry)) return;
     for (let index = fromIndex; index <= toIndex; index++) {
       const block = entry.blocks.get(index);
-      if (block !== undefined && isHeld(block)) this.#blockPolicy.touch(block);
+      if (block !== undefined && isHeld(block)) this.#shelf.touch(block);
     }
     this.#entryPolicy.touch(entry);
+    this.#evict();
   }
 
   /** Counts as use of a user's index. */
@@ -117,7 +123,7 @@ export class MemoryStore {
     const blocks = [...entry.blocks.values()];
     for (const block of place === 'new' ? blocks : blocks.reverse()) {
       block.owner = entry;
-      this.#blockPolicy.add(block, place);
+      this.#shelf.add(block, place);
     }
     if (this.#users.size > 0) {
       for (const userId of entry.members.keys()) this.#noteUserChat(userId, entry.chatId);
@@ -128,10 +134,10 @@ export class MemoryStore {
   /** Holds a block of a held entry. */
   installBlock(entry: ChatEntry, block: MessageBlock): void {
     const before = entry.blocks.get(block.index);
-    if (before !== undefined) this.#blockPolicy.remove(before);
+    if (before !== undefined) this.#shelf.remove(before);
     entry.blocks.set(block.index, block);
     block.owner = entry;
-    this.#blockPolicy.add(block, 'new');
+    this.#shelf.add(block, 'new');
     this.#evict();
   }
 
@@ -144,6 +150,15 @@ export class MemoryStore {
     this.#evict();
   }
 
+  /** Drops the block of a message that is about to be written, if it is packed and so cannot be. */
+  dropPacked(entry: ChatEntry, seq: number): void {
+    const block = entry.blocks.get(MessageBlock.indexOf(seq));
+    if (block === undefined || !block.isPacked || !isHeld(block)) return;
+    this.#shelf.remove(block);
+    entry.blocks.delete(block.index);
+    this.#removals.replaced++;
+  }
+
   /** Charges a held entry, and the block of one of its messages, again after a change. */
   recharge(entry: ChatEntry, seq?: number): void {
     this.#entryPolicy.recharge(entry);
@@ -153,8 +168,13 @@ export class MemoryStore {
     }
     const block = seq === undefined ? undefined : entry.blocks.get(MessageBlock.indexOf(seq));
     if (block !== undefined) {
-      if (isHeld(block)) this.#blockPolicy.recharge(block);
-      else this.#holdWritten(entry, block);
+      if (isHeld(block)) {
+        this.#shelf.recharge(block);
+      } else {
+        // A write is not a use: a block that it began goes beside the one that it continues.
+        block.owner = entry;
+        this.#shelf.addBeside(block, entry.blocks.get(block.index - 1));
+      }
     }
     this.#evict();
   }
@@ -196,14 +216,6 @@ export class MemoryStore {
     this.clearUsers();
   }
 
-  /** A write is not a use: a block that it began goes beside the one that it continues. */
-  #holdWritten(entry: ChatEntry, block: MessageBlock): void {
-    const before = entry.blocks.get(block.index - 1);
-    block.owner = entry;
-    if (before === undefined) this.#blockPolicy.add(block, 'cold');
-    else this.#blockPolicy.addBeside(block, before);
-  }
-
   #drop(entry: ChatEntry, cause: RemovalCause): void {
     this.#removals[cause]++;
     this.#releaseBlocks(entry);
@@ -212,27 +224,22 @@ export class MemoryStore {
 
   /** The entry keeps its blocks: who has just loaded it answers from it, even if it was too large to stay. */
   #releaseBlocks(entry: ChatEntry): void {
-    for (const block of entry.blocks.values()) if (isHeld(block)) this.#blockPolicy.remove(block);
+    for (const block of entry.blocks.values()) if (isHeld(block)) this.#shelf.remove(block);
   }
 
   #evict(): void {
     while (this.bytes > this.maxBytes) {
       const entryBytes = this.#entryPolicy.bytes;
-      if (this.#blockPolicy.size > 0 && entryBytes <= this.maxBytes * ENTRY_SHARE) {
-        this.#blockPolicy.capacityBytes = this.maxBytes - entryBytes;
-        this.#evictBlock();
+      if (this.#shelf.size > 0 && entryBytes <= this.maxBytes * ENTRY_SHARE) {
+        const gone = this.#shelf.shrink(this.maxBytes - entryBytes);
+        if (gone === undefined) continue;
+        gone.owner?.blocks.delete(gone.index);
+        this.#removals.budget++;
       } else {
-        this.#entryPolicy.capacityBytes = this.maxBytes - this.#blockPolicy.bytes;
+        this.#entryPolicy.capacityBytes = this.maxBytes - this.#shelf.bytes;
         if (!this.#evictEntry()) return;
       }
     }
-  }
-
-  #evictBlock(): void {
-    const block = this.#blockPolicy.evict();
-    if (!(block instanceof MessageBlock)) return;
-    block.owner?.blocks.delete(block.index);
-    this.#removals.budget++;
   }
 
   #evictEntry(): boolean {

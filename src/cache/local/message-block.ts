@@ -1,5 +1,6 @@
 import type { MessageRecord } from '../../storage/records.js';
 import { mixHash } from './key-hash.js';
+import { pack, unpack } from './packing.js';
 import { Resident } from './resident.js';
 import { messageJson } from './wire-json.js';
 
@@ -33,16 +34,22 @@ const SLOT_BYTES = 4;
  * Published bytes never change: a socket may still hold a slice. Appending writes behind them, into spare room or a
  * larger copy; replacing makes a new buffer; no buffer is used twice. Buffers are never slices of Node's pool, where one
  * kept slice would hold its 8 KiB neighbours.
+ *
+ * A block that is not needed often may be packed: then it holds the same buffer deflated, and a reader unpacks a copy. It has to be
+ * unpacked before it can be written to.
  */
 export class MessageBlock extends Resident {
   /** The entry that it belongs to while it is held; for the store alone. */
   owner: BlockOwner | undefined;
+  /** Reads since it was packed; for the store alone. */
+  packedUses = 0;
   #buffer: Buffer;
   #slots: number;
   /** Slots in use: the block knows every seq up to `firstSeq + #count - 1`. */
   #count = 0;
   /** Length of the JSON. */
   #length = 0;
+  #isPacked = false;
 
   private constructor(
     readonly index: number,
@@ -96,28 +103,61 @@ export class MessageBlock extends Resident {
     return BLOCK_OVERHEAD_BYTES + this.#buffer.length;
   }
 
+  /** Whether it holds its messages deflated. */
+  get isPacked(): boolean {
+    return this.#isPacked;
+  }
+
   /**
-   * The messages from one seq to another as comma-separated JSON, without copying; empty where there are none.
+   * Packs the block, unless that gains little.
+   *
+   * @returns whether it is packed now.
+   */
+  pack(): boolean {
+    const { length } = this.#buffer;
+    if (this.#isPacked || length < MIN_PACKED_BYTES) return this.#isPacked;
+    const packed = pack(this.#buffer.subarray(0, this.#slots * SLOT_BYTES + this.#length));
+    if (packed.length > length * MAX_PACKED_SHARE) return false;
+    this.#buffer = packed;
+    this.#isPacked = true;
+    return true;
+  }
+
+  /** Undoes {@link pack}. */
+  unpack(): void {
+    this.#buffer = this.#plain();
+    this.#isPacked = false;
+  }
+
+  /** The bytes as they are when nothing is packed. */
+  #plain(): Buffer {
+    if (!this.#isPacked) return this.#buffer;
+    return unpack(this.#buffer, this.#slots * SLOT_BYTES + this.#length);
+  }
+
+  /**
+   * The messages from one seq to another as comma-separated JSON, without copying unless packed; empty where there are none.
    *
    * @param fromSeq - at least {@link firstSeq}.
    * @param toSeq - at most {@link endSeq}.
    */
   slice(fromSeq: number, toSeq: number): Buffer {
-    const before = this.#end(fromSeq - this.firstSeq - 1);
-    const end = this.#end(toSeq - this.firstSeq);
+    const buffer = this.#plain();
+    const before = endOf(buffer, fromSeq - this.firstSeq - 1);
+    const end = endOf(buffer, toSeq - this.firstSeq);
     const start = before === 0 ? 0 : before + 1;
     const data = this.#slots * SLOT_BYTES;
-    return end <= before ? EMPTY : this.#buffer.subarray(data + start, data + end);
+    return end <= before ? EMPTY : buffer.subarray(data + start, data + end);
   }
 
-  /** Adds the message that follows {@link endSeq}. */
+  /** Adds the message that follows {@link endSeq}, to a block that is not packed. */
   append(message: MessageRecord): void {
     const json = messageJson(message);
     this.#reserve(Buffer.byteLength(json) + 1);
     this.#push(json);
   }
 
-  /** Puts a message's new state in the place of the old one. */
+  /** Puts a message's new state in the place of the old one, in a block that is not packed. */
   replace(message: MessageRecord): void {
     const pieces = Array.from({ length: this.#count }, (_unused, slot) => {
       const seq = this.firstSeq + slot;
@@ -128,11 +168,6 @@ export class MessageBlock extends Resident {
     this.#count = 0;
     this.#length = 0;
     for (const piece of pieces) this.#push(piece);
-  }
-
-  /** Where the JSON up to and including a slot ends. */
-  #end(slot: number): number {
-    return slot < 0 ? 0 : this.#buffer.readUInt32LE(slot * SLOT_BYTES);
   }
 
   /** Makes room for one more slot and some bytes: twice what is there, so that appending stays O(1) per byte. */
@@ -159,6 +194,17 @@ export class MessageBlock extends Resident {
     this.#count++;
   }
 }
+
+/** Where the JSON up to and including a slot ends. */
+function endOf(buffer: Buffer, slot: number): number {
+  return slot < 0 ? 0 : buffer.readUInt32LE(slot * SLOT_BYTES);
+}
+
+/** Smaller buffers are not worth packing: what a block costs beside its buffer stays. */
+const MIN_PACKED_BYTES = 1024;
+
+/** Packed bytes per plain byte from which on the block stays as it is. */
+const MAX_PACKED_SHARE = 0.75;
 
 /** Bytes of what is there, with a comma between two. */
 function joinedLength(pieces: readonly Buffer[]): number {

@@ -57,6 +57,7 @@ export class ChangeApplier implements ChangeListener {
   #applyToEntry(chatId: string, change: Change): void {
     const entry = this.state.store.getChat(chatId);
     if (entry === undefined || change.version <= entry.version) return;
+    if (change.type === 'message') this.state.store.dropPacked(entry, change.message.seq);
     if (entry.apply(change)) {
       this.state.store.recharge(entry, change.type === 'message' ? change.message.seq : undefined);
     } else {

@@ -1,0 +1,35 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+
+/**
+ * How hard to try. The first level makes blocks of real messages 3.4 times smaller, the sixth 3.6 times in half as much time again; a
+ * dictionary shared by all blocks gives 3 to 6 % more and costs as much: measured, and not worth it.
+ */
+const LEVEL = 1;
+
+/** What was unpacked last: who reads a packed block and then has it kept unpacked, pays once. */
+let last: { readonly packed: Buffer; readonly plain: Buffer } | undefined;
+
+/** Packs bytes by deflate, into a buffer of its own. */
+export function pack(plain: Buffer): Buffer {
+  const packed = deflateRawSync(plain, { level: LEVEL });
+  // zlib's own buffer is larger than what is in it.
+  const exact = Buffer.allocUnsafeSlow(packed.length);
+  packed.copy(exact);
+  return exact;
+}
+
+/**
+ * Unpacks what {@link pack} has packed.
+ *
+ * @param plainBytes - what was packed, in bytes.
+ */
+export function unpack(packed: Buffer, plainBytes: number): Buffer {
+  if (last?.packed === packed) return last.plain;
+  const plain = Buffer.allocUnsafeSlow(plainBytes);
+  inflateRawSync(packed, { chunkSize: plainBytes + CHUNK_MARGIN }).copy(plain);
+  last = { packed, plain };
+  return plain;
+}
+
+/** zlib asks for another chunk when one is full to the last byte. */
+const CHUNK_MARGIN = 64;
