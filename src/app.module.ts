@@ -55,7 +55,8 @@ export class AppModule {
       providers: [
         { provide: AUTH_OPTIONS, useValue: auth },
         { provide: CHAT_OPTIONS, useValue: chat },
-        { provide: APP_GUARD, useClass: CallerGuard },
+        CallerGuard,
+        { provide: APP_GUARD, useExisting: CallerGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useClass: SchemaPipe },
         HealthService,

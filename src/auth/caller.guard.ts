@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { IncomingHttpHeaders } from 'node:http';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createParamDecorator, Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
@@ -10,6 +11,15 @@ import type { Caller } from './caller.js';
 import { PUBLIC_ROUTE } from './public-route.js';
 
 const CALLER = Symbol('caller');
+
+/** A service that acts for nobody. */
+const SERVICE: Caller = { type: 'service', userId: undefined };
+
+/** User ids that are right at first sight; others are looked at more closely. */
+const PLAIN_USER_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** Ways of writing good keys that are kept: somebody who has one could write it with any number of spaces. */
+const KNOWN_LIMIT = 1000;
 
 interface CalledRequest extends FastifyRequest {
   [CALLER]?: Caller;
@@ -26,6 +36,8 @@ export const FromCaller = createParamDecorator((_data: unknown, context: Executi
 @Injectable()
 export class CallerGuard implements CanActivate {
   readonly #digests: readonly Buffer[];
+  /** Values of `Authorization` that hold a good key. Keys do not change while the process runs. */
+  readonly #known = new Set<string>();
 
   constructor(
     @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
@@ -45,6 +57,17 @@ export class CallerGuard implements CanActivate {
     return true;
   }
 
+  /**
+   * The caller of a request whose credentials have been found good before, without finding out again. `undefined` says nothing:
+   * {@link canActivate} decides.
+   */
+  recall(headers: IncomingHttpHeaders): Caller | undefined {
+    if (this.options.mode === 'key' && !this.#known.has(headers.authorization ?? '')) return undefined;
+    const userId = headers['x-user-id'];
+    if (userId === undefined) return SERVICE;
+    return PLAIN_USER_ID.test(String(userId)) ? { type: 'service', userId: String(userId) } : undefined;
+  }
+
   #requireKey(authorization: string | undefined): void {
     const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
     if (key === undefined)
@@ -53,6 +76,7 @@ export class CallerGuard implements CanActivate {
     // Every key is compared, so that the time taken tells nothing about which one was near.
     const matches = this.#digests.filter((known) => timingSafeEqual(known, digest));
     if (matches.length === 0) throw new ScrollbackError('unauthenticated', 'The service key is not known.');
+    if (this.#known.size < KNOWN_LIMIT) this.#known.add(authorization!);
   }
 }
 

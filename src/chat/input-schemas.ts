@@ -54,7 +54,10 @@ const numberText = (minimum: number, maximum: number) =>
     .transform(Number)
     .refine((value) => value >= minimum && value <= maximum, `must be from ${minimum} to ${maximum}`);
 
-const limit = numberText(1, 200).optional();
+/** Most messages, chats or participants that one answer shows. */
+export const MAX_LIMIT = 200;
+
+const limit = numberText(1, MAX_LIMIT).optional();
 const seqText = numberText(1, Number.MAX_SAFE_INTEGER);
 const text = z.string().min(1, 'must not be empty');
 

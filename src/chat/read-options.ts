@@ -8,12 +8,17 @@ import { invalidField, ScrollbackError } from '../common/scrollback-error.js';
  * @throws ScrollbackError `invalid_input` for what is not a version.
  */
 export const MinChatVersion = createParamDecorator((_data: unknown, context: ExecutionContext): number | undefined => {
-  const header = context.switchToHttp().getRequest<FastifyRequest>().headers['min-chat-version'];
-  if (header === undefined) return undefined;
-  const version = /^\d{1,16}$/.test(String(header)) ? Number(header) : NaN;
-  if (!Number.isSafeInteger(version)) throw invalidField('Min-Chat-Version', 'must be a whole number up to 2^53 - 1');
+  const version = readMinVersion(context.switchToHttp().getRequest<FastifyRequest>().headers['min-chat-version']);
+  if (version === 'invalid') throw invalidField('Min-Chat-Version', 'must be a whole number up to 2^53 - 1');
   return version;
 });
+
+/** Reads the value of `Min-Chat-Version`. */
+export function readMinVersion(header: string | string[] | undefined): number | 'invalid' | undefined {
+  if (header === undefined) return undefined;
+  const version = /^\d{1,16}$/.test(String(header)) ? Number(header) : NaN;
+  return Number.isSafeInteger(version) ? version : 'invalid';
+}
 
 /** Gives what the cache has found, or refuses as if there were nothing. */
 export function requireChat<T>(chatId: string, found: T | undefined): T {

@@ -9,18 +9,35 @@ const CACHE_STATUS: Readonly<Record<CacheResult, string>> = {
   bypass: 'scrollback; fwd=bypass',
 };
 
-const JSON_TYPE = 'application/json; charset=utf-8';
+/** The media type of every answer that is not a problem. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Headers of a cached answer of one chat: names and values in turn. */
+export function chatAnswerHeaders(answer: CachedJson<unknown>): string[] {
+  return [
+    'cache-status',
+    CACHE_STATUS[answer.source],
+    'chat-version',
+    String(answer.version),
+    'etag',
+    chatEtag(answer.tagVersion),
+    'cache-control',
+    'private, no-cache',
+    'vary',
+    'authorization, x-user-id',
+  ];
+}
+
+/** Whether the caller has this version of an answer already, by the value of `If-None-Match`. */
+export function isNotModified(ifNoneMatch: string | undefined, answer: CachedJson<unknown>): boolean {
+  return isMatch(ifNoneMatch, chatEtag(answer.tagVersion));
+}
 
 /** Sends a cached answer of one chat, or 304 if the caller has this version of it already. */
 export function sendChatAnswer(request: FastifyRequest, reply: FastifyReply, answer: CachedJson<unknown>): void {
-  const etag = chatEtag(answer.tagVersion);
-  void reply
-    .header('cache-status', CACHE_STATUS[answer.source])
-    .header('chat-version', String(answer.version))
-    .header('etag', etag)
-    .header('cache-control', 'private, no-cache')
-    .header('vary', 'authorization, x-user-id');
-  if (isMatch(request.headers['if-none-match'], etag)) void reply.code(304).send();
+  const headers = chatAnswerHeaders(answer);
+  for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
+  if (isNotModified(request.headers['if-none-match'], answer)) void reply.code(304).send();
   else sendJson(reply, answer.toBuffer());
 }
 

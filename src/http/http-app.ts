@@ -2,21 +2,20 @@ import { NestFactory } from '@nestjs/core';
 import type { DynamicModule, LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CallerGuard } from '../auth/caller.guard.js';
+import { MessageCache } from '../cache/message-cache.js';
+import { PageLane } from '../chat/page-lane.js';
 import { Metrics } from '../metrics/metrics.js';
 import { invalidField } from '../common/scrollback-error.js';
 import { answerBrokenRequest } from './broken-request.js';
+import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
+import { SECURITY_HEADERS, securityHeaderList } from './security-headers.js';
 
 /** Longest path parameter after decoding: 128 characters of a user id are up to 512 bytes, percent-encoded three times that. */
 const MAX_PARAM_LENGTH = 1600;
-
-/**
- * For the documentation page: its own scripts and styles, and no demand to load them by HTTPS, which the server itself
- * does not speak.
- */
-const CONTENT_SECURITY_POLICY = { directives: { upgradeInsecureRequests: null } };
 
 /**
  * A request has to come to its end in this time. Too low and slow phones cannot send; too high and a sender who stops half-way
@@ -72,12 +71,9 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  app.useSecurityHeaders({
-    contentSecurityPolicy: CONTENT_SECURITY_POLICY,
-    // For who ends TLS to decide: sent from here it would bind the host's whole domain.
-    strictTransportSecurity: false,
-  });
+  app.useSecurityHeaders(SECURITY_HEADERS);
   serveOpenApi(app);
+  openHitLane(fastify, new PageLane(app.get(MessageCache), app.get(CallerGuard), metrics, securityHeaderList()));
   return app;
 }
 

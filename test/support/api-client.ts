@@ -13,11 +13,13 @@ export class ApiClient {
     readonly url: string,
     /** The user that requests are made for. */
     private readonly userId?: string,
+    /** The service key to send. */
+    private readonly key?: string,
   ) {}
 
   /** The same, acting for a user. */
   as(userId: string): ApiClient {
-    return new ApiClient(this.url, userId);
+    return new ApiClient(this.url, userId, this.key);
   }
 
   get<T>(path: string, headers: Record<string, string> = {}): Promise<ApiAnswer<T>> {
@@ -52,6 +54,7 @@ export class ApiClient {
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(this.userId === undefined ? {} : { 'x-user-id': this.userId }),
+        ...(this.key === undefined ? {} : { authorization: `Bearer ${this.key}` }),
         ...headers,
       },
       ...(body === undefined

@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { CallerGuard } from '../auth/caller.guard.js';
+import { viewerOf } from '../auth/caller.js';
+import type { MessageCache } from '../cache/message-cache.js';
+import { chatAnswerHeaders, isNotModified, JSON_TYPE } from '../http/answer.js';
+import type { HitLane } from '../http/hit-lane.js';
+import type { Metrics } from '../metrics/metrics.js';
+import { parsePageUrl } from './page-url.js';
+import { readMinVersion } from './read-options.js';
+
+const ROUTE = '/v1/chats/:chatId/messages';
+
+/** Answers `GET /v1/chats/{chatId}/messages` when the page is held and the caller is known already. */
+export class PageLane implements HitLane {
+  constructor(
+    private readonly cache: MessageCache,
+    private readonly callers: CallerGuard,
+    private readonly metrics: Metrics,
+    /** Names and values of headers of every answer. */
+    private readonly headers: readonly string[],
+  ) {}
+
+  answer(request: IncomingMessage, response: ServerResponse): boolean {
+    if (request.method !== 'GET') return false;
+    const wanted = parsePageUrl(request.url!);
+    if (wanted === undefined) return false;
+    const startedMs = performance.now();
+    const { headers } = request;
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return false;
+    const caller = this.callers.recall(headers);
+    const minVersion = readMinVersion(headers['min-chat-version']);
+    if (caller === undefined || minVersion === 'invalid') return false;
+    const options = { minVersion, viewer: viewerOf(caller) };
+    const page = this.cache.peekMessages(wanted.chatId, wanted.query, options);
+    if (page === undefined) return false;
+    const head = [...this.headers, ...chatAnswerHeaders(page)];
+    const status = isNotModified(headers['if-none-match'], page) ? 304 : 200;
+    if (status === 304) {
+      response.writeHead(304, head).end();
+    } else {
+      const body = page.toBuffer();
+      head.push('content-type', JSON_TYPE, 'content-length', String(body.length));
+      response.writeHead(200, head).end(body);
+    }
+    this.metrics.observeRequest('GET', ROUTE, status, (performance.now() - startedMs) / 1000);
+    return true;
+  }
+}

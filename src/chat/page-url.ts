@@ -1,0 +1,57 @@
+import { DEFAULT_PAGE_LIMIT, type PageQuery } from '../cache/read/page-range.js';
+import { MAX_LIMIT } from './input-schemas.js';
+
+/** What a URL asks for. */
+export interface PageRequest {
+  readonly chatId: string;
+  readonly query: PageQuery;
+}
+
+const PREFIX = '/v1/chats/';
+const UUID_LENGTH = 36;
+const SUFFIX = '/messages';
+
+/**
+ * Reads the URL of a page of messages, if it is written as most are: numbers in full, nothing escaped, nothing twice, nothing
+ * wrong. `undefined` says nothing about any other. The schemas decide what is right; a test holds the two against each other.
+ */
+export function parsePageUrl(url: string): PageRequest | undefined {
+  const queryAt = PREFIX.length + UUID_LENGTH + SUFFIX.length;
+  if (!url.startsWith(PREFIX) || !url.startsWith(SUFFIX, PREFIX.length + UUID_LENGTH)) return undefined;
+  const chatId = url.slice(PREFIX.length, PREFIX.length + UUID_LENGTH);
+  if (url.length === queryAt) return { chatId, query: { limit: DEFAULT_PAGE_LIMIT } };
+  if (url[queryAt] !== '?') return undefined;
+  const query: { before?: number; after?: number; around?: number; limit?: number } = {};
+  for (let at = queryAt + 1; at <= url.length;) {
+    const next = url.indexOf('&', at);
+    const end = next === -1 ? url.length : next;
+    const equals = url.indexOf('=', at);
+    if (equals === -1 || equals > end) return undefined;
+    const name = url.slice(at, equals);
+    const value = parseNumber(url, equals + 1, end);
+    if (value === undefined) return undefined;
+    if (name !== 'before' && name !== 'after' && name !== 'around' && name !== 'limit') return undefined;
+    if (query[name] !== undefined) return undefined;
+    query[name] = value;
+    at = end + 1;
+  }
+  const { before, after, around, limit = DEFAULT_PAGE_LIMIT } = query;
+  const places = Number(before !== undefined) + Number(after !== undefined) + Number(around !== undefined);
+  if (places > 1 || before === 0 || around === 0 || limit === 0 || limit > MAX_LIMIT) return undefined;
+  return { chatId, query: { before, after, around, limit } };
+}
+
+/** Longest number that is certainly below 2^53. */
+const MAX_DIGITS = 15;
+
+function parseNumber(text: string, from: number, end: number): number | undefined {
+  const digits = end - from;
+  if (digits === 0 || digits > MAX_DIGITS || (digits > 1 && text[from] === '0')) return undefined;
+  let value = 0;
+  for (let at = from; at < end; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
+}
