@@ -4,6 +4,8 @@ import { cpus, totalmem } from 'node:os';
 
 /** One line of a benchmark's table. */
 export interface Figure {
+  /** Heading of the table that it is in; figures with the same one stand together. */
+  readonly table?: string;
   readonly name: string;
   /** One value per round. */
   readonly rounds: readonly number[];
@@ -32,11 +34,16 @@ export function writeSection(title: string, text: string, figures: readonly Figu
     '',
     text,
     '',
-    '| | median | lowest | highest | rounds |',
-    '|---|---|---|---|---|',
-    ...figures.map(({ name, rounds, unit }) => {
+    ...figures.flatMap(({ table = '', name, rounds, unit }, index) => {
       const [middle, low, high] = [median(rounds), Math.min(...rounds), Math.max(...rounds)].map(format);
-      return `| ${name} | ${middle} ${unit} | ${low} | ${high} | ${rounds.length} |`;
+      const line = `| ${name} | ${middle} ${unit} | ${low} | ${high} | ${rounds.length} |`;
+      if (index > 0 && (figures[index - 1]!.table ?? '') === table) return [line];
+      return [
+        ...(index > 0 ? [''] : []),
+        `| ${table} | median | lowest | highest | rounds |`,
+        '|---|---|---|---|---|',
+        line,
+      ];
     }),
     '',
     `${machine()}, ${new Date().toISOString().slice(0, 10)}, ${revision()}.`,

@@ -1,6 +1,18 @@
+import { parseArgs } from 'node:util';
+import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
 
-/** `npm run bench [-- --data DIR]`: runs the benchmarks and writes docs/benchmarks.md. */
-const at = process.argv.indexOf('--data');
-await benchImport(at === -1 ? undefined : process.argv[at + 1]);
+const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<void>>> = {
+  import: benchImport,
+  reads: benchReads,
+};
+
+// `npm run bench [-- NAME…] [--data DIR]`: runs the benchmarks, or those named, and writes docs/benchmarks.md.
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { data: { type: 'string' } } });
+const unknown = positionals.filter((name) => !(name in BENCHES));
+if (unknown.length > 0) {
+  process.stderr.write(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}.\n`);
+  process.exit(2);
+}
+for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) await BENCHES[name]!(values.data);
 process.exit(0);

@@ -1,0 +1,162 @@
+import { connect, type Socket } from 'node:net';
+
+/** What a run of requests came to. */
+export interface LoadCount {
+  readonly requests: number;
+  readonly seconds: number;
+  /** Time of each answer in ms, in ascending order. */
+  readonly latenciesMs: Float64Array;
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n');
+const READ_BUFFER_BYTES = 2 ** 18;
+
+/**
+ * Sends ready requests over keep-alive connections, one at a time on each, as fast as they are answered.
+ *
+ * @remarks
+ * It is made to cost far less than the servers that it measures: requests are bytes made beforehand, answers are read
+ * into one buffer a connection and only their heads are looked at. An answer counts when as many bytes as its
+ * Content-Length says have come; whatever is not a 200 ends the run with an error.
+ */
+export class KeepAliveClient {
+  readonly #connections: Connection[] = [];
+
+  private constructor() {}
+
+  /** Opens the connections. */
+  static async open(port: number, count: number): Promise<KeepAliveClient> {
+    const client = new KeepAliveClient();
+    for (let index = 0; index < count; index++) client.#connections.push(await Connection.open(port));
+    return client;
+  }
+
+  /**
+   * Sends what `next` gives until the time is over, and waits for the last answers.
+   *
+   * @throws Error for an answer that is not a 200 with a Content-Length, or a connection that ends.
+   */
+  async run(next: () => Buffer, durationMs: number): Promise<LoadCount> {
+    const latencies: number[] = [];
+    const startedMs = performance.now();
+    const endMs = startedMs + durationMs;
+    await Promise.all(this.#connections.map((connection) => connection.run(next, endMs, latencies)));
+    const seconds = (performance.now() - startedMs) / 1000;
+    return { requests: latencies.length, seconds, latenciesMs: Float64Array.from(latencies).sort() };
+  }
+
+  /** Closes the connections. */
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}
+
+/** The part of a run that one connection does. */
+interface Run {
+  readonly next: () => Buffer;
+  readonly endMs: number;
+  readonly latencies: number[];
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One connection: sends, reads to the end of the answer, sends again. */
+class Connection {
+  #socket!: Socket;
+  #run: Run | undefined;
+  #sentMs = 0;
+  /** Bytes of the present answer's body that have not come yet; `undefined` before its head is complete. */
+  #missing: number | undefined;
+  /** The beginning of a head that came in parts. */
+  #headStart: Buffer = Buffer.alloc(0);
+
+  static async open(port: number): Promise<Connection> {
+    const connection = new Connection();
+    await new Promise<void>((resolve, reject) => {
+      const onread = {
+        buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+        callback: (length: number, buffer: Uint8Array): boolean => {
+          connection.#read(Buffer.from(buffer.buffer, buffer.byteOffset, length));
+          return true;
+        },
+      };
+      const socket = connect({ host: '127.0.0.1', port, noDelay: true, onread }, resolve);
+      connection.#socket = socket;
+      socket.on('error', (error) => {
+        reject(error);
+        connection.#fail(error);
+      });
+      socket.on('close', () => connection.#fail(new Error('the server has closed a connection')));
+    });
+    return connection;
+  }
+
+  run(next: () => Buffer, endMs: number, latencies: number[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#run = { next, endMs, latencies, resolve, reject };
+      this.#send(performance.now());
+    });
+  }
+
+  close(): void {
+    this.#run = undefined;
+    this.#socket.destroy();
+  }
+
+  #send(nowMs: number): void {
+    this.#sentMs = nowMs;
+    this.#missing = undefined;
+    this.#socket.write(this.#run!.next());
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#run === undefined) return;
+    let missing = this.#missing;
+    if (missing === undefined) {
+      const bytes = this.#headStart.length === 0 ? chunk : Buffer.concat([this.#headStart, chunk]);
+      const headEnd = bytes.indexOf(HEAD_END);
+      if (headEnd === -1) {
+        this.#headStart = Buffer.from(bytes);
+        return;
+      }
+      this.#headStart = Buffer.alloc(0);
+      const length = bodyLength(bytes.toString('latin1', 0, headEnd + 2));
+      if (length instanceof Error) {
+        this.#fail(length);
+        return;
+      }
+      missing = length - (bytes.length - headEnd - HEAD_END.length);
+    } else {
+      missing -= chunk.length;
+    }
+    this.#missing = missing;
+    if (missing < 0) this.#fail(new Error('an answer is longer than its Content-Length'));
+    else if (missing === 0) this.#answered();
+  }
+
+  #answered(): void {
+    const { latencies, endMs, resolve } = this.#run!;
+    const nowMs = performance.now();
+    latencies.push(nowMs - this.#sentMs);
+    if (nowMs < endMs) {
+      this.#send(nowMs);
+    } else {
+      this.#run = undefined;
+      resolve();
+    }
+  }
+
+  #fail(error: Error): void {
+    const run = this.#run;
+    this.#run = undefined;
+    run?.reject(error);
+  }
+}
+
+/** Length of the body by the head, which ends with a line end. */
+function bodyLength(head: string): number | Error {
+  const status = head.slice(9, 12);
+  const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
+  if (status !== '200') return new Error(`an answer has status ${status}`);
+  return length === undefined ? new Error('an answer has no Content-Length') : Number(length);
+}
