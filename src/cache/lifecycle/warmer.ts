@@ -77,7 +77,7 @@ export class Warmer implements OnApplicationShutdown {
     this.#totalChats = chatIds.length;
     for (let from = 0; from < chatIds.length && !this.#isStopped && this.#hasRoom; from += WARM_BATCH) {
       const batch = chatIds.slice(from, from + WARM_BATCH).filter((chatId) => this.chats.peek(chatId) === undefined);
-      await this.chats.loadMany(batch, this.state.options.tailMessages, 'cold');
+      await this.chats.warmMany(batch);
       this.#chats += batch.length;
       this.#passDeadline();
     }
