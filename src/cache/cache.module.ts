@@ -28,8 +28,8 @@ export interface CacheModuleAsyncOptions {
 }
 
 /**
- * The cache. At start it takes its first look at the database and begins to warm; at the end it saves which chats were
- * hot, while the database is still there.
+ * The cache. At start it takes its first look at the database and begins to warm; from time to time, and at the end while the
+ * database is still there, it saves which chats are hot.
  *
  * @remarks Not global: its shutdown must come before storage's, which Nest orders by who imports whom.
  */
@@ -72,9 +72,10 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
   async onApplicationBootstrap(): Promise<void> {
     await this.poller.start();
     this.warmer.start();
+    this.persister.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.persister.save();
+    await this.persister.stop();
   }
 }

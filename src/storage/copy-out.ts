@@ -74,7 +74,9 @@ export class CopyOutQuery extends pg.Query {
           return this.#handBack(this.#held.subarray(0, length), chunk.subarray(at));
       }
     }
-    while (chunk.length - at >= HEADER_BYTES) {
+    while (at < chunk.length) {
+      if (!isKnown(chunk[at]!)) return this.#lose(chunk[at]!);
+      if (chunk.length - at < HEADER_BYTES) break;
       const end = at + 1 + chunk.readUInt32BE(at + 1);
       if (end > chunk.length) break;
       if (!this.#take(chunk, at, end)) return this.#handBack(chunk.subarray(at));
@@ -90,14 +92,17 @@ export class CopyOutQuery extends pg.Query {
       if (this.#failure === undefined) this.#give(bytes, at + HEADER_BYTES, end);
     } else if (type === READY_FOR_QUERY) {
       return false;
-    } else if (OTHER_TYPES.has(type)) {
-      for (const listener of this.#listeners) listener(bytes.subarray(at, end));
     } else {
-      this.#failure = new Error(`The server sent a message of type ${type} in the answer to COPY.`);
-      // What the bytes mean is not known any more.
-      this.#stream?.destroy(this.#failure);
+      for (const listener of this.#listeners) listener(bytes.subarray(at, end));
     }
     return true;
+  }
+
+  /** Ends the connection: what the bytes mean is not known any more. */
+  #lose(type: number): void {
+    this.#failure = new Error(`The server sent a message of type ${type} in the answer to COPY.`);
+    this.#stream?.off('data', this.#onChunk);
+    this.#stream?.destroy(this.#failure);
   }
 
   #give(bytes: Buffer, from: number, to: number): void {
@@ -139,4 +144,8 @@ export class CopyOutQuery extends pg.Query {
   get #isHeldWhole(): boolean {
     return this.#heldLength >= HEADER_BYTES && this.#heldLength === 1 + this.#held.readUInt32BE(1);
   }
+}
+
+function isKnown(type: number): boolean {
+  return type === COPY_DATA || type === READY_FOR_QUERY || OTHER_TYPES.has(type);
 }
