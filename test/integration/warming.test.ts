@@ -10,6 +10,7 @@ import { Database } from '../../src/storage/database.js';
 import { HeatRepository } from '../../src/storage/heat-repository.js';
 import { MessageRepository } from '../../src/storage/message-repository.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { COPY_TAILS, SET_TAILS } from '../../src/storage/statements/load-tails.js';
 import { TailRepository } from '../../src/storage/tail-repository.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
@@ -188,6 +189,37 @@ describe('a warm instance', () => {
       expect(metrics).toContain(`scrollback_cache_warm_messages ${messages}\n`);
     } finally {
       await warm.close();
+    }
+  });
+});
+
+describe('the query of warming', () => {
+  it('looks up each chat by itself in an index, with statistics or without', async () => {
+    const database = await createTestDatabase();
+    try {
+      await database.query('INSERT INTO chat (title) SELECT c::text FROM generate_series(1, 300) c');
+      await database.query('INSERT INTO chat_head (chat_id, last_seq, version) SELECT id, 100, 101 FROM chat');
+      await database.query(
+        `INSERT INTO message (chat_id, seq, sender_id, text) SELECT id, s, 'ann', 'hello' FROM chat, generate_series(1, 100) s`,
+      );
+      const ids = (await database.query<{ id: string }>('SELECT id FROM chat')).map(({ id }) => id);
+      const copied = /COPY \((.*)\) TO STDOUT/s.exec(COPY_TAILS.text)![1]!;
+      const explain = async (): Promise<string> => {
+        await database.query('BEGIN');
+        await database.query(SET_TAILS.text, [ids.slice(0, 200).join(','), 100, 64]);
+        const lines = await database.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${copied}`);
+        await database.query('COMMIT');
+        return lines.map((line) => line['QUERY PLAN']).join('\n');
+      };
+      for (const prepare of ['SELECT', 'VACUUM ANALYZE']) {
+        await database.query(prepare);
+        const plan = await explain();
+        expect(plan).toMatch(/(Index Scan using|Bitmap Index Scan on) message_pkey/);
+        expect(plan).not.toMatch(/Hash|Merge|Memoize|Gather|Seq Scan on message/);
+      }
+      expect(await explain()).toContain('Index Scan using message_pkey');
+    } finally {
+      await database.drop();
     }
   });
 });

@@ -14,10 +14,11 @@ interface Awaited {
  * others, and no more than one chat is in memory beside the budget.
  */
 export class TailLoad implements TailSink {
-  readonly #awaited: ReadonlyMap<string, Awaited>;
+  /** The chats that have not come yet. */
+  readonly #awaited: Map<string, Awaited>;
   readonly #entries = new Map<string, ChatEntry>();
   readonly #encoder = new TailEncoder();
-  #reactions = new Map<string, TailChat['reactions']>();
+  readonly #reactions = new Map<string, TailChat['reactions']>();
   /** The chat whose messages are coming. */
   #current: ChatEntry | undefined;
   #position = -1;
@@ -35,7 +36,10 @@ export class TailLoad implements TailSink {
     return this.#messages;
   }
 
-  /** One of the chats; without `chat` when it does not exist. Rejects when the load fails before it is there. */
+  /**
+   * One of the chats, to be asked for before any has come; without `chat` when it does not exist. Rejects when the load fails
+   * before it is there.
+   */
   entry(chatId: string): Promise<ChatEntry> {
     return this.#awaited.get(chatId)!.promise;
   }
@@ -59,7 +63,6 @@ export class TailLoad implements TailSink {
   complete(): void {
     this.#end();
     for (const [chatId, { resolve }] of this.#awaited) {
-      // A promise that has an entry keeps it.
       resolve(this.#entries.get(chatId) ?? new ChatEntry(chatId, undefined));
     }
   }
@@ -86,6 +89,7 @@ export class TailLoad implements TailSink {
     if (entry.chat !== undefined) entry.takeTail(this.#encoder.finish());
     this.#entries.delete(entry.chatId);
     this.#awaited.get(entry.chatId)!.resolve(entry);
+    this.#awaited.delete(entry.chatId);
   }
 }
 
