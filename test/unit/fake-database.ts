@@ -80,15 +80,15 @@ export class FakeDatabase {
     });
   }
 
-  /** What the stream of tails gives: the chats, and their messages as the bytes that COPY sends. */
-  loadTails(chatIds: readonly string[], tail: number, blockSize: number): { chats: TailChat[]; data: Buffer[] } {
+  /** What the stream of tails gives: the chats, and by chat their messages as the bytes that COPY sends. */
+  loadTails(chatIds: readonly string[], tail: number, blockSize: number): { chats: TailChat[]; data: Buffer[][] } {
     const loaded = this.loadChats(chatIds, tail, blockSize);
-    const rows = loaded.flatMap(({ chatId, messages }) =>
+    const rows = loaded.map(({ chatId, messages }) =>
       messages.map((message) => copyRow(chatIds.indexOf(chatId), message)),
     );
     return {
       chats: loaded.map((chat) => ({ loaded: { ...chat, messages: [] }, reactions: new Map() })),
-      data: [Buffer.concat([COPY_HEADER, ...rows.slice(0, 1)]), ...rows.slice(1), COPY_TRAILER],
+      data: [[COPY_HEADER], ...rows.filter((each) => each.length > 0), [COPY_TRAILER]],
     };
   }
 

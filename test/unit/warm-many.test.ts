@@ -11,6 +11,7 @@ async function warm(...chatIds: readonly string[]): Promise<number> {
   const warming = tested.chats.warmMany(chatIds);
   await gate.open('loadTails reads');
   await gate.open('loadTails answers');
+  while (gate.waiting.includes('loadTails goes on')) await gate.open('loadTails goes on');
   return warming;
 }
 
@@ -77,6 +78,25 @@ describe('warming', () => {
     await warming;
     expect((await reading).entry).toBe(tested.state.store.getChat(CHAT));
     expect(gate.waiting).toEqual([]);
+  });
+
+  it('brings each chat as soon as its own messages have come, and keeps it when the rest fails', async () => {
+    const third = sampleChatId(5);
+    for (const chatId of [OTHER, third]) database.commit(chatId, { type: 'create', userIds: ['bob'], lastSeq: 3 });
+    const warming = tested.chats.warmMany([CHAT, OTHER, third]).catch((error: unknown) => error);
+    await gate.open('loadTails reads');
+    await gate.open('loadTails answers');
+    // The first is complete when the second begins.
+    expect(tested.state.store.chatCount).toBe(0);
+    write(SEND);
+    await gate.open('loadTails goes on');
+    expectHeldAsInDatabase(tested, database, CHAT);
+    write(SEND);
+    await gate.fail('loadTails goes on', new Error('connection lost'));
+    expect(await warming).toMatchObject({ message: 'connection lost' });
+    expect(tested.state.store.chatCount).toBe(1);
+    await warm(OTHER, third);
+    for (const chatId of [CHAT, OTHER, third]) expectHeldAsInDatabase(tested, database, chatId);
   });
 
   it('leaves alone what is held or on its way', async () => {
