@@ -16,6 +16,7 @@ import { Warmer } from './lifecycle/warmer.js';
 import { MessageCache, PAST_ANSWERS } from './message-cache.js';
 import { ChatRepository } from '../storage/chat-repository.js';
 import { MessageRepository } from '../storage/message-repository.js';
+import { TailRepository } from '../storage/tail-repository.js';
 import { AnswerReader } from './read/answer-reader.js';
 import { ChatReader } from './read/chat-reader.js';
 import { InboxReader } from './read/inbox-reader.js';
@@ -32,8 +33,8 @@ export interface CacheModuleAsyncOptions {
 }
 
 /**
- * The cache. At start it takes its first look at the database and begins to warm; at the end it saves which chats were
- * hot, while the database is still there.
+ * The cache. At start it takes its first look at the database and begins to warm; from time to time, and at the end while the
+ * database is still there, it saves which chats are hot.
  *
  * @remarks Not global: its shutdown must come before storage's, which Nest orders by who imports whom.
  */
@@ -71,9 +72,14 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         },
         {
           provide: PAST_ANSWERS,
-          inject: [CacheState, ChatRepository, MessageRepository, CacheStats],
-          useFactory: (state: CacheState, chats: ChatRepository, messages: MessageRepository, stats: CacheStats) =>
-            AnswerReader.past(state.past(), chats, messages, stats),
+          inject: [CacheState, CacheStats, ChatRepository, MessageRepository, TailRepository],
+          useFactory: (
+            state: CacheState,
+            stats: CacheStats,
+            chatRepository: ChatRepository,
+            messageRepository: MessageRepository,
+            tailRepository: TailRepository,
+          ) => AnswerReader.past(state.past(), stats, { chatRepository, messageRepository, tailRepository }),
         },
         MessageCache,
         Poller,
@@ -88,9 +94,10 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
   async onApplicationBootstrap(): Promise<void> {
     await this.poller.start();
     this.warmer.start();
+    this.persister.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.persister.save();
+    await this.persister.stop();
   }
 }

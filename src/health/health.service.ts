@@ -49,9 +49,9 @@ export class HealthService implements BeforeApplicationShutdown {
     return this.warmer.isReady && !this.#isDraining ? indicator.up(details) : indicator.down(details);
   }
 
-  #warmth(): { state: string; chats: number; totalChats: number; seconds: number } {
-    const { state, chats, totalChats, seconds } = this.warmer.status;
-    return { state, chats, totalChats, seconds: Math.round(seconds * 1000) / 1000 };
+  #warmth(): { state: string; chats: number; totalChats: number; messages: number; seconds: number } {
+    const { state, chats, totalChats, messages, seconds } = this.warmer.status;
+    return { state, chats, totalChats, messages, seconds: Math.round(seconds * 1000) / 1000 };
   }
 
   /** How long ago the cache was known to be up to date. Says so, and fails nothing: reads go on. */

@@ -82,6 +82,7 @@ export class Metrics {
       (set) => set({}, stats.divergence),
     );
     this.#gauge('cache_warm_chats', 'Chats that warming has loaded.', () => warmer.status.chats);
+    this.#gauge('cache_warm_messages', 'Messages that warming has loaded.', () => warmer.status.messages);
     this.#gauge('cache_warm_duration_seconds', 'Time that warming has taken.', () => warmer.status.seconds);
     this.#gauge(
       'coherence_last_confirmed_seconds',

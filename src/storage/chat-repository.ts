@@ -200,18 +200,20 @@ export class ChatRepository {
   }
 }
 
-interface LoadChatRow extends ChatColumns {
+/** A chat's row as the statements that load chats name its columns. */
+export interface LoadChatRow extends ChatColumns {
   readonly id: string;
   readonly version: string;
   readonly last_seq: string;
   readonly reset_version: string;
   readonly present: boolean;
   readonly participants: ParticipantArray[] | null;
-  readonly messages: MessageArray[] | null;
+  readonly messages?: MessageArray[] | null;
   readonly reactions: ReactionArray[] | null;
 }
 
-function readChatRow(row: LoadChatRow): LoadedChat {
+/** Makes a loaded chat out of its row. */
+export function readChatRow(row: LoadChatRow): LoadedChat {
   return {
     chatId: row.id,
     head: {
@@ -221,7 +223,7 @@ function readChatRow(row: LoadChatRow): LoadedChat {
     },
     chat: row.present ? readChat(row.id, row) : undefined,
     participants: (row.participants ?? []).map(readParticipant),
-    messages: readMessages(row.messages, row.reactions),
+    messages: readMessages(row.messages ?? null, row.reactions),
   };
 }
 

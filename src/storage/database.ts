@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { CopyInQuery } from './copy-in.js';
+import { CopyOutQuery, type CopyOutSink } from './copy-out.js';
 
 /** A hand-written statement. The name makes it prepared once per connection, so it must be unique. */
 export interface Statement {
@@ -21,6 +22,8 @@ export interface Transaction {
   query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
   /** Runs a `COPY … FROM STDIN` with rows of {@link copyColumns}, each ended by a line feed. Nothing else may run beside it. */
   copyIn(statement: Statement, rows: Buffer): Promise<void>;
+  /** Runs a `COPY … TO STDOUT`. Nothing else may run beside it. */
+  copyOut(statement: Statement, sink: CopyOutSink): Promise<void>;
 }
 
 /**
@@ -117,6 +120,17 @@ export class Database {
           this.#counts[path]++;
           return new Promise((resolve, reject) => {
             client.query(new CopyInQuery(statement.text, rows, (error) => (error ? reject(error) : resolve())));
+          });
+        },
+        copyOut: (statement, sink) => {
+          this.#counts[path]++;
+          return new Promise((resolve, reject) => {
+            const query = new CopyOutQuery(statement.text, sink, (error) => {
+              const failure = error ?? query.failure;
+              if (failure === undefined) resolve();
+              else reject(failure);
+            });
+            client.query(query);
           });
         },
       });

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from './database.js';
-import { LOAD_HOTTEST, SAVE_HEAT } from './statements/heat.js';
+import { FORGET_HEAT, LOAD_HOTTEST, SAVE_HEAT } from './statements/heat.js';
 
 /** A chat that was in the cache, and the version it had there. */
 export interface HeatRecord {
@@ -13,12 +13,19 @@ export interface HeatRecord {
 export class HeatRepository {
   constructor(private readonly database: Database) {}
 
-  /** Replaces what was saved before. Hottest first. */
-  async save(hottest: readonly HeatRecord[]): Promise<void> {
+  /**
+   * Saves heat, hottest first, over what was saved of the same chats. All of it or, when it fails, none.
+   *
+   * @param keptMs - what was saved of other chats, by this instance or by others that share the database, is forgotten when
+   * nobody has saved it again for this long; `undefined`: it is kept.
+   */
+  async save(hottest: readonly HeatRecord[], keptMs: number | undefined): Promise<void> {
     await this.database.query('coherence', SAVE_HEAT, [
       hottest.map(({ chatId }) => chatId),
       hottest.map(({ version }) => version),
     ]);
+    // By itself: one transaction that forgets and then saves could wait for another that does the same.
+    if (keptMs !== undefined) await this.database.query('coherence', FORGET_HEAT, [keptMs]);
   }
 
   /**

@@ -10,6 +10,7 @@ import { Database } from './database.js';
 import { entities } from './entities/entities.js';
 import { HeadRepository } from './head-repository.js';
 import { HeatRepository } from './heat-repository.js';
+import { TailRepository } from './tail-repository.js';
 import { MessageRepository } from './message-repository.js';
 import { migrate } from './migrate.js';
 import { isConnectionError } from './sqlstate.js';
@@ -94,6 +95,7 @@ export class StorageModule implements OnApplicationShutdown {
         MessageRepository,
         HeadRepository,
         HeatRepository,
+        TailRepository,
       ],
       exports: [
         serverModule,
@@ -106,6 +108,7 @@ export class StorageModule implements OnApplicationShutdown {
         MessageRepository,
         HeadRepository,
         HeatRepository,
+        TailRepository,
       ],
     };
   }

@@ -75,6 +75,7 @@ const history = fc.record({
   own: fc.array(transaction, { maxLength: 8 }),
   others: fc.array(transaction, { maxLength: 4 }),
   polls: fc.nat(2),
+  warmings: fc.nat(2),
   reads: fc.array(read, { minLength: 1, maxLength: 10 }),
 });
 
@@ -125,6 +126,11 @@ class Scene {
       raise(this.#seen, chat, version);
       raise(this.#whole, chat, version);
     }
+  }
+
+  async warm(): Promise<void> {
+    await this.#turn('warms');
+    await this.tested.chats.warmMany(CHATS);
   }
 
   async read(wanted: Read): Promise<void> {
@@ -206,23 +212,28 @@ async function inOrder<T>(steps: readonly T[], run: (step: T) => Promise<void>):
 describe('the cache under every order of events', () => {
   it('never shows what was not, never goes back, and ends up as the database is', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), history, async (scheduler, { maxBytes, own, others, polls, reads }) => {
-        const scene = new Scene(scheduler, maxBytes);
-        await scheduler.waitFor(scene.poll());
-        const mine = CHATS.map((chat) =>
-          inOrder(
-            own.filter((each) => each.chatId === chat),
-            (each) => scene.writeHere(each),
-          ),
-        );
-        const rest = [
-          ...others.map((each) => scene.writeElsewhere(each)),
-          inOrder(Array.from({ length: polls }), () => scene.poll()),
-          ...reads.map((each) => scene.read(each)),
-        ];
-        await scheduler.waitFor(Promise.all([...mine, ...rest]));
-        await scheduler.waitFor(scene.settle());
-      }),
+      fc.asyncProperty(
+        fc.scheduler(),
+        history,
+        async (scheduler, { maxBytes, own, others, polls, warmings, reads }) => {
+          const scene = new Scene(scheduler, maxBytes);
+          await scheduler.waitFor(scene.poll());
+          const mine = CHATS.map((chat) =>
+            inOrder(
+              own.filter((each) => each.chatId === chat),
+              (each) => scene.writeHere(each),
+            ),
+          );
+          const rest = [
+            ...others.map((each) => scene.writeElsewhere(each)),
+            inOrder(Array.from({ length: polls }), () => scene.poll()),
+            ...Array.from({ length: warmings }, () => scene.warm()),
+            ...reads.map((each) => scene.read(each)),
+          ];
+          await scheduler.waitFor(Promise.all([...mine, ...rest]));
+          await scheduler.waitFor(scene.settle());
+        },
+      ),
       { numRuns: 300 },
     );
   }, 240_000);

@@ -12,6 +12,8 @@ import { ChangeApplier } from '../../src/cache/write/change-applier.js';
 import type { ChatRepository } from '../../src/storage/chat-repository.js';
 import type { HeadRepository } from '../../src/storage/head-repository.js';
 import type { MessageRepository } from '../../src/storage/message-repository.js';
+import { MessageRow } from '../../src/storage/message-row.js';
+import type { TailRepository } from '../../src/storage/tail-repository.js';
 import { asCommitted, type Change } from '../../src/storage/write/change.js';
 import { ChangeFeed } from '../../src/storage/write/change-feed.js';
 import type { FakeDatabase } from './fake-database.js';
@@ -56,6 +58,18 @@ export class CacheUnderTest {
       poll: (horizon) => ask('poll', () => database.pollHeads(horizon)),
       findMemberships: (chatIds, userIds) => ask('poll', () => database.findMemberships(chatIds, userIds)),
     };
+    const tailRepository: Pick<TailRepository, 'loadTails'> = {
+      loadTails: async (chatIds, tail, blockSize, sink) => {
+        const answer = await ask('loadTails', () => database.loadTails(chatIds, tail, blockSize));
+        sink.onChats(answer.chats);
+        const row = new MessageRow(sink);
+        for (const [position, rows] of answer.data.entries()) {
+          // Behind the header comes the first chat, and the trailer right behind the last.
+          if (position > 1 && position < answer.data.length - 1) await passage('loadTails goes on');
+          for (const data of rows) row.onData(data, 0, data.length);
+        }
+      },
+    };
     const chats = chatRepository as ChatRepository;
     const messages = messageRepository as MessageRepository;
     this.state = new CacheState({
@@ -66,11 +80,15 @@ export class CacheUnderTest {
       pollMs: 1_000_000,
     });
     this.applier = new ChangeApplier(this.state, this.#feed);
-    this.chats = new ChatReader(chats, this.state, this.stats);
+    this.chats = new ChatReader(chats, this.state, this.stats, tailRepository as TailRepository);
     this.messages = new MessageReader(messages, this.chats, this.state, this.stats);
     const inboxes = new InboxReader(chats, this.chats, new UnreadReader(chats, this.state), this.state);
     const cached = new AnswerReader(this.chats, this.messages, inboxes, messages, this.state);
-    const past = AnswerReader.past(this.state.past(), chats, messages, this.stats);
+    const past = AnswerReader.past(this.state.past(), this.stats, {
+      chatRepository: chats,
+      messageRepository: messages,
+      tailRepository: tailRepository as TailRepository,
+    });
     this.cache = new MessageCache(cached, past, this.state, this.stats);
     this.poller = new Poller(headRepository as HeadRepository, this.applier, this.state);
   }

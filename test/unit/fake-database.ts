@@ -2,7 +2,9 @@ import type { LoadedChat, UnreadCount } from '../../src/storage/chat-repository.
 import type { HeadPoll } from '../../src/storage/head-repository.js';
 import type { LoadedMessages } from '../../src/storage/message-repository.js';
 import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../src/storage/records.js';
+import type { TailChat } from '../../src/storage/tail-repository.js';
 import type { Change } from '../../src/storage/write/change.js';
+import { COPY_HEADER, COPY_TRAILER, copyRow } from './copy-rows.js';
 import { SAMPLE_MS, sampleChat, sampleMessage, sampleParticipant } from './sample-records.js';
 
 /** One chat at one version: everything that a reader could be told of it. */
@@ -76,6 +78,18 @@ export class FakeDatabase {
         messages: [...messages.values()].filter(({ seq }) => seq > after),
       };
     });
+  }
+
+  /** What the stream of tails gives: the chats, and by chat their messages as the bytes that COPY sends. */
+  loadTails(chatIds: readonly string[], tail: number, blockSize: number): { chats: TailChat[]; data: Buffer[][] } {
+    const loaded = this.loadChats(chatIds, tail, blockSize);
+    const rows = loaded.map(({ chatId, messages }) =>
+      messages.map((message) => copyRow(chatIds.indexOf(chatId), message)),
+    );
+    return {
+      chats: loaded.map((chat) => ({ loaded: { ...chat, messages: [] }, reactions: new Map() })),
+      data: [[COPY_HEADER], ...rows.filter((each) => each.length > 0), [COPY_TRAILER]],
+    };
   }
 
   loadMessages(chatId: string, fromSeq: number, toSeq: number): LoadedMessages | undefined {

@@ -1,30 +1,72 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { HeatRepository, type HeatRecord } from '../../storage/heat-repository.js';
 import { CacheState } from '../cache-state.js';
+import { Warmer } from './warmer.js';
 
 /** Chats whose heat is kept. */
 const HEAT_LIMIT = 100_000;
 
-/** Saves which chats are hot. Their content is not saved: the next start reads the truth. */
+/**
+ * Time between two savings. Shorter and the database rewrites a large table for little; longer and an instance that crashes
+ * comes back with older heat.
+ */
+const SAVE_INTERVAL_MS = 5 * 60_000;
+
+/**
+ * Heat that nobody has saved again for this long is forgotten. Several instances share the table: below some savings' time one
+ * would throw away what another has just saved; far above, chats that have cooled are warmed before those that have not.
+ */
+const HEAT_KEPT_MS = 3 * SAVE_INTERVAL_MS;
+
+/**
+ * Saves which chats are hot, every few minutes and at the end. Their content is not saved: the next start reads the truth.
+ *
+ * @remarks While the cache is not warm it knows a part of what was hot, so it forgets nothing of what is saved.
+ */
 @Injectable()
 export class Persister {
   readonly #logger = new Logger('Persister');
+  #timer: NodeJS.Timeout | undefined;
+  #saving: Promise<void> | undefined;
 
   constructor(
     private readonly heat: HeatRepository,
     private readonly state: CacheState,
+    private readonly warmer: Warmer,
   ) {}
 
-  /** Saves the order of use. Reports its own failure: a shutdown goes on without it. */
+  /** Begins to save from time to time. */
+  start(): void {
+    this.#timer = setInterval(() => {
+      // A saving that takes longer than the interval is not joined by a second one.
+      if (this.#saving === undefined) void this.save();
+    }, SAVE_INTERVAL_MS).unref();
+  }
+
+  /** Ends with a last saving. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#saving;
+    await this.save();
+  }
+
+  /** Saves the order of use. Reports its own failure: whoever asks goes on without it. */
   async save(): Promise<void> {
-    if (this.state.mode === 'off') return;
+    if (!this.state.isHolding) return;
+    const saving = this.#save();
+    this.#saving = saving;
+    await saving;
+    this.#saving = undefined;
+  }
+
+  async #save(): Promise<void> {
     const hottest: HeatRecord[] = [];
     for (const entry of this.state.store.hottestChats()) {
       if (entry.chat !== undefined) hottest.push({ chatId: entry.chatId, version: entry.version });
       if (hottest.length === HEAT_LIMIT) break;
     }
     try {
-      await this.heat.save(hottest);
+      await this.heat.save(hottest, this.warmer.status.state === 'warm' ? HEAT_KEPT_MS : undefined);
       this.#logger.log(`Saved the heat of ${hottest.length} chats.`);
     } catch (error) {
       this.#logger.warn(`The heat of the cache is not saved: ${String(error)}`);

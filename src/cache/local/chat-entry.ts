@@ -4,6 +4,7 @@ import type { Change } from '../../storage/write/change.js';
 import { BLOCK_SIZE, MessageBlock } from './message-block.js';
 import { hashText } from './key-hash.js';
 import { Resident } from './resident.js';
+import type { EncodedTail } from './tail-encoder.js';
 import { chatJson, chatJsonPrefix, messageJson } from './wire-json.js';
 
 /** Heap that an entry costs without participants, blocks and texts: objects, maps, links. */
@@ -67,6 +68,14 @@ export class ChatEntry extends Resident {
 
   override get bytes(): number {
     return ENTRY_OVERHEAD_BYTES + 2 * this.#prefix.length + this.#memberBytes + (this.lastMessage?.length ?? 0);
+  }
+
+  /** Takes the newest messages, of the entry's version and ready. For an entry that has none yet. */
+  takeTail({ blocks, last }: EncodedTail): void {
+    for (const block of blocks) this.blocks.set(block.index, block);
+    if (last === undefined) return;
+    this.lastMessage = last.json;
+    this.lastActivityMs = last.createdAtMs;
   }
 
   /** Cuts loaded messages, which reach to the last one without a gap, into the blocks they fill from their first on. */

@@ -69,14 +69,30 @@ export class MessageBlock extends Resident {
   static of(index: number, messages: readonly MessageRecord[], lastSeq: number): MessageBlock {
     const count = Math.max(0, Math.min(lastSeq - index * BLOCK_SIZE, BLOCK_SIZE));
     const encoded = messages.map(messageJson);
-    const length = encoded.reduce((sum, json) => sum + Buffer.byteLength(json) + 1, 0);
-    const block = new MessageBlock(index, count, length);
+    const length = encoded.reduce((sum, json) => sum + Buffer.byteLength(json) + 1, -1);
+    const block = new MessageBlock(index, count, Math.max(0, length));
     let next = 0;
     for (let slot = 0; slot < count; slot++) {
       const isPresent = messages[next]?.seq === block.firstSeq + slot;
       block.#push(isPresent ? encoded[next]! : '');
       if (isPresent) next++;
     }
+    return block;
+  }
+
+  /**
+   * Makes a block of messages that are encoded already: the same as {@link of} makes of them.
+   *
+   * @param ends - where each message ends in `json`, comma-separated, from the block's first seq on.
+   * @param json - is copied up to the last end.
+   */
+  static ofBytes(index: number, ends: Uint32Array, json: Buffer): MessageBlock {
+    const length = ends.length === 0 ? 0 : ends[ends.length - 1]!;
+    const block = new MessageBlock(index, ends.length, length);
+    for (let slot = 0; slot < ends.length; slot++) block.#buffer.writeUInt32LE(ends[slot]!, slot * SLOT_BYTES);
+    json.copy(block.#buffer, ends.length * SLOT_BYTES, 0, length);
+    block.#count = ends.length;
+    block.#length = length;
     return block;
   }
 

@@ -1,6 +1,7 @@
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import type { ChatRepository } from '../../storage/chat-repository.js';
 import type { MessageRepository } from '../../storage/message-repository.js';
+import type { TailRepository } from '../../storage/tail-repository.js';
 import type { ReadState } from '../cache-state.js';
 import type { CacheResult, CacheStats } from '../cache-stats.js';
 import { CachedJson, joinParts } from '../cached-json.js';
@@ -36,6 +37,13 @@ export interface Answer<T> {
   readonly source: CacheResult;
 }
 
+/** Where answers come from that are not held. */
+export interface AnswerRepositories {
+  readonly chatRepository: ChatRepository;
+  readonly messageRepository: MessageRepository;
+  readonly tailRepository: TailRepository;
+}
+
 /** Puts answers together from what the readers of one state give. */
 export class AnswerReader {
   constructor(
@@ -49,11 +57,10 @@ export class AnswerReader {
   /** One that asks the database every time. */
   static past(
     state: ReadState,
-    chatRepository: ChatRepository,
-    messageRepository: MessageRepository,
     stats: CacheStats,
+    { chatRepository, messageRepository, tailRepository }: AnswerRepositories,
   ): AnswerReader {
-    const chats = new ChatReader(chatRepository, state, stats);
+    const chats = new ChatReader(chatRepository, state, stats, tailRepository);
     const messages = new MessageReader(messageRepository, chats, state, stats);
     const inboxes = new InboxReader(chatRepository, chats, new UnreadReader(chatRepository, state), state);
     return new AnswerReader(chats, messages, inboxes, messageRepository, state);

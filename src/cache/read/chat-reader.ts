@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { ChatRepository, type LoadedChat } from '../../storage/chat-repository.js';
+import { TailRepository } from '../../storage/tail-repository.js';
 import { CacheStats } from '../cache-stats.js';
 import { CacheState, type ReadState } from '../cache-state.js';
 import { ChatEntry } from '../local/chat-entry.js';
 import { BLOCK_SIZE } from '../local/message-block.js';
 import type { Fill } from './fill-board.js';
+import { TailLoad } from './tail-load.js';
 
 /** An entry to answer from, and whether it was there already. */
 export interface EntryRead {
@@ -23,6 +25,13 @@ const MIN_VERSION_RETRY_MS = 50;
 
 /** Readings of a chat that others change faster than it can be read, before its readers are told to try again. */
 const FILL_ATTEMPTS = 8;
+
+/** What a fill brings, and where it goes in the order of eviction. */
+interface FillOptions {
+  /** Newest messages to load along; 0 for the last one alone. */
+  readonly tail: number;
+  readonly place: 'new' | 'cold';
+}
 
 /**
  * Reads chats through the cache: from memory if they are there, else from the database, once for all who wait.
@@ -43,6 +52,7 @@ export class ChatReader {
     private readonly chats: ChatRepository,
     @Inject(CacheState) private readonly state: ReadState,
     private readonly stats: CacheStats,
+    private readonly tails: TailRepository,
   ) {}
 
   /** The entry if it is held and at least at a version. Not a use by itself. No I/O. */
@@ -78,9 +88,8 @@ export class ChatReader {
    * Reads chats that are not held, with one query for those that nobody is reading yet.
    *
    * @param tail - newest messages to load along; 0 for the last one alone.
-   * @param place - where the chats go in the order of eviction.
    */
-  async loadMany(chatIds: readonly string[], tail: number, place: 'new' | 'cold' = 'new'): Promise<ChatEntry[]> {
+  async loadMany(chatIds: readonly string[], tail: number): Promise<ChatEntry[]> {
     if (chatIds.length === 0) return [];
     if (!this.state.isHolding) {
       const loaded = await this.#load(chatIds, tail);
@@ -88,8 +97,28 @@ export class ChatReader {
     }
     const missing = chatIds.filter((chatId) => !this.#pending.has(chatId));
     const waits = chatIds.flatMap((chatId) => this.#pending.get(chatId) ?? []);
-    if (missing.length > 0) waits.push(...this.#fillTogether(missing, tail, place));
+    if (missing.length > 0) waits.push(...this.#loadTogether(missing, tail));
     return Promise.all(waits);
+  }
+
+  /**
+   * Reads chats with their tails as a stream and puts them at the cold end of the order of eviction. Those that are held, or on
+   * their way, are left as they are.
+   *
+   * @returns how many messages were read.
+   */
+  async warmMany(chatIds: readonly string[]): Promise<number> {
+    if (!this.state.isHolding) return 0;
+    const missing = chatIds.filter((chatId) => !this.#pending.has(chatId) && this.peek(chatId) === undefined);
+    if (missing.length === 0) return 0;
+    const load = new TailLoad(missing);
+    const tail = this.state.options.tailMessages;
+    const fills = this.#fillTogether(missing, { tail, place: 'cold' }, () => {
+      void this.#loadTails(load, tail);
+      return (chatId) => load.entry(chatId);
+    });
+    await Promise.all(fills);
+    return load.messages;
   }
 
   /** Brings what is held of a chat to a version that the database is known to have. */
@@ -102,14 +131,30 @@ export class ChatReader {
   /** Reads a chat from the database, or joins who is doing so. */
   #fill(chatId: string, tail: number): Promise<ChatEntry> {
     if (!this.state.isHolding) return this.#loadDetached(chatId, tail);
-    return this.#pending.get(chatId) ?? this.#fillTogether([chatId], tail)[0]!;
+    return this.#pending.get(chatId) ?? this.#loadTogether([chatId], tail)[0]!;
   }
 
-  #fillTogether(chatIds: readonly string[], tail: number, place: 'new' | 'cold' = 'new'): Promise<ChatEntry>[] {
+  #loadTogether(chatIds: readonly string[], tail: number): Promise<ChatEntry>[] {
+    return this.#fillTogether(chatIds, { tail, place: 'new' }, () => {
+      const loading = this.#load(chatIds, tail);
+      return async (chatId) => this.#build(chatId, (await loading).get(chatId), tail);
+    });
+  }
+
+  /**
+   * Fills with chats that are read together.
+   *
+   * @param read - sends the query: not before every fill is on the board. Gives what finds a chat in its answer.
+   */
+  #fillTogether(
+    chatIds: readonly string[],
+    how: FillOptions,
+    read: () => (chatId: string) => Promise<ChatEntry>,
+  ): Promise<ChatEntry>[] {
     const fills = new Map(chatIds.map((chatId) => [chatId, this.state.board.open(chatId)]));
-    const loading = this.#load(chatIds, tail);
+    const find = read();
     return chatIds.map((chatId) => {
-      const pending = this.#complete({ chatId, tail, place }, fills.get(chatId)!, loading).finally(() => {
+      const pending = this.#complete(chatId, how, fills.get(chatId)!, find(chatId)).finally(() => {
         this.#pending.delete(chatId);
         this.state.board.close(chatId, fills.get(chatId)!);
       });
@@ -119,20 +164,20 @@ export class ChatReader {
   }
 
   async #complete(
-    { chatId, tail, place }: { readonly chatId: string; readonly tail: number; readonly place: 'new' | 'cold' },
+    chatId: string,
+    { tail, place }: FillOptions,
     fill: Fill,
-    loading: Promise<ReadonlyMap<string, LoadedChat>>,
+    reading: Promise<ChatEntry>,
   ): Promise<ChatEntry> {
-    let loaded = (await loading).get(chatId);
+    let entry = await reading;
     for (let attempt = 1; ; attempt++) {
-      const entry = this.#build(chatId, loaded, tail);
       for (const change of fill.journal) if (change.version > entry.version && !entry.apply(change)) break;
       const isCurrent = entry.version >= fill.minVersion;
       if (isCurrent) return this.#install(entry, place);
       if (attempt === FILL_ATTEMPTS) {
         throw new ScrollbackError('version_not_reached', 'The chat changes faster than it can be read. Try again.');
       }
-      loaded = (await this.#load([chatId], tail)).get(chatId);
+      entry = await this.#loadDetached(chatId, tail);
     }
   }
 
@@ -152,6 +197,19 @@ export class ChatReader {
 
   async #loadDetached(chatId: string, tail: number): Promise<ChatEntry> {
     return this.#build(chatId, (await this.#load([chatId], tail)).get(chatId), tail);
+  }
+
+  /** Streams chats into a load, which learns how it ends. Never throws. */
+  async #loadTails(load: TailLoad, tail: number): Promise<void> {
+    const startedMs = performance.now();
+    try {
+      await this.tails.loadTails(load.chatIds, tail, BLOCK_SIZE, load);
+      load.complete();
+      this.stats.countLoad('ok', (performance.now() - startedMs) / 1000);
+    } catch (error) {
+      load.fail(error);
+      this.stats.countLoad('failed', (performance.now() - startedMs) / 1000);
+    }
   }
 
   #build(chatId: string, loaded: LoadedChat | undefined, tail: number): ChatEntry {

@@ -1,18 +1,32 @@
 import type { Statement } from '../database.js';
 
-/** Replaces the saved heat. Parameters, hottest first: `$1 uuid[]` chats, `$2 bigint[]` versions. */
+/**
+ * Saves heat over what was saved of the same chats. Parameters, hottest first: `$1 uuid[]` chats, `$2 bigint[]` versions.
+ *
+ * @remarks Instances that save at once lock the rows they share in the order of their keys, and so wait for each other in one
+ * direction only.
+ */
 export const SAVE_HEAT: Statement = {
   name: 'save-heat',
   text: `
-    WITH input AS (
-      SELECT x.chat_id, x.version, (x.rank - 1)::int AS rank
-      FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS x (chat_id, version, rank)
-    ), cooled AS (
-      DELETE FROM cache_heat h WHERE NOT EXISTS (SELECT FROM input i WHERE i.chat_id = h.chat_id)
-    )
     INSERT INTO cache_heat (chat_id, rank, version)
-    SELECT chat_id, rank, version FROM input
+    SELECT x.chat_id, (x.rank - 1)::int, x.version
+    FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS x (chat_id, version, rank)
+    ORDER BY x.chat_id
     ON CONFLICT (chat_id) DO UPDATE SET rank = excluded.rank, version = excluded.version, saved_at = now()`,
+};
+
+/**
+ * Forgets heat that nobody has saved again. Parameter: `$1 int` for how many milliseconds.
+ *
+ * @remarks Waits for nobody: a row that is locked is being saved.
+ */
+export const FORGET_HEAT: Statement = {
+  name: 'forget-heat',
+  text: `
+    DELETE FROM cache_heat
+    WHERE chat_id IN (SELECT c.chat_id FROM cache_heat c
+                      WHERE c.saved_at < now() - $1::int * interval '1 millisecond' FOR UPDATE SKIP LOCKED)`,
 };
 
 /** Names the chats to warm first. Parameter: `$1 int` how many at most. */
