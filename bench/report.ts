@@ -40,7 +40,7 @@ export function writeSection(title: string, text: string, figures: readonly Figu
       if (index > 0 && (figures[index - 1]!.table ?? '') === table) return [line];
       return [
         ...(index > 0 ? [''] : []),
-        `| ${table} | median | lowest | highest | rounds |`,
+        `|${table === '' ? '' : ` ${table}`} | median | lowest | highest | rounds |`,
         '|---|---|---|---|---|',
         line,
       ];
