@@ -8,6 +8,11 @@ const WINDOW_SHARE = 0.2;
 const PROTECTED_SHARE = 0.7;
 /** Residents among whom the one to go is looked for. Fewer find worse ones; more take longer. */
 const SAMPLE = 16;
+/**
+ * Hits, in times the residents held, without one of its own after which a resident is worth half. Too few, and popularity
+ * counts for nothing, as with LRU; too many, and what was popular yesterday keeps out the working set of today while that slides on.
+ */
+const HALF_WORTH_HITS = 2;
 
 /**
  * W-TinyLFU for residents of different sizes: a window where what is new proves itself, and a main part that one enters by a contest.
@@ -17,11 +22,15 @@ const SAMPLE = 16;
  *              +--> loser leaves <---+   +-- pushed out ---+
  *
  * - The window, probation and protected are each in the order of use. While the main part has room, what falls out of the window enters it.
- * - When it is full, the window's oldest meets the least worthy of the oldest in probation. Worth is frequency (from a sketch
- *   that also counts who is not held) per byte: hits that a byte of the cache buys. The one worth less leaves; on a tie
- *   the newcomer stays, because it was used later.
+ * - When it is full, the window's oldest meets the least worthy of the oldest in probation. The one worth less leaves; on a tie the
+ *   newcomer stays.
+ * - Worth is what a byte of the cache buys: frequency (from a sketch that also counts who is not held), divided by bytes and by
+ *   the hits on others since its last use. Frequency alone keeps what was popular, while in chat the working set slides on. Time is
+ *   counted in hits, not in accesses, so that a scan, which is all misses, makes nobody older.
  * - Each time probation is looked through, its oldest, if it is not the one to go, goes to its front. Without this the
- *   same few would be looked at for ever, and the worst of them would be the worst of a choice that is never renewed.
+ *   same few would be looked at for ever, and the choice would never be renewed.
+ * - The oldest of the protected is looked at as well. Protected residents are pushed out only by others that come in; a new
+ *   working set too large for window and probation together would never get there, and a dead one would stay for ever.
  *
  * The contest is decided when somebody has to leave, that is, in {@link evict}; until then the window may be larger than its part.
  * A winner larger than the one it beat brings the main part over its bytes: then the least worthy there go until it fits.
@@ -35,6 +44,9 @@ export class WTinyLfuPolicy extends SegmentedPolicy {
   readonly #probation = this.makeList();
   readonly #protected = this.makeList();
   readonly #sketch = new FrequencySketch();
+  /** Hits so far, in 32 bits that wrap around; a resident's `uses` is what it was at its last use. */
+  #clock = 0;
+  #halfWorthHits = 1;
 
   *hottest(): Iterable<Resident> {
     yield* this.#protected;
@@ -53,13 +65,14 @@ export class WTinyLfuPolicy extends SegmentedPolicy {
 
   protected override addNew(resident: Resident): void {
     this.#sketch.reserve(this.size + 1);
-    this.#sketch.note(resident.keyHash);
+    this.#note(resident);
     this.#window.add(resident);
     this.#fillMain();
   }
 
   protected override use(resident: Resident): void {
-    this.#sketch.note(resident.keyHash);
+    this.#clock = (this.#clock + 1) | 0;
+    this.#note(resident);
     if (resident.list === this.#window.id) {
       this.#window.touch(resident);
     } else if (resident.list === this.#protected.id) {
@@ -110,19 +123,21 @@ export class WTinyLfuPolicy extends SegmentedPolicy {
     this.#probation.add(oldest);
   }
 
+  /** Who of the main part is to go next; they are in probation then. */
   #leastWorthy(): Resident | undefined {
     if (this.#probation.size === 0 && this.#protected.size > 0) this.#demote();
     const { oldest } = this.#probation;
     if (oldest === undefined) return undefined;
+    this.#halfWorthHits = HALF_WORTH_HITS * this.size;
     let least = oldest;
-    let leastHits = this.#hits(oldest);
     let resident = oldest.newer;
     for (let seen = 1; seen < SAMPLE && resident !== undefined; seen++, resident = resident.newer) {
-      const hits = this.#hits(resident);
-      if (hits * least.chargedBytes < leastHits * resident.chargedBytes) {
-        least = resident;
-        leastHits = hits;
-      }
+      if (this.#isWorthLess(resident, least)) least = resident;
+    }
+    const spared = this.#protected.oldest;
+    if (spared !== undefined && this.#isWorthLess(spared, least)) {
+      least = spared;
+      this.#demote();
     }
     if (least !== oldest) this.#probation.touch(oldest);
     return least;
@@ -132,8 +147,15 @@ export class WTinyLfuPolicy extends SegmentedPolicy {
     return this.#hits(one) * other.chargedBytes < this.#hits(other) * one.chargedBytes;
   }
 
-  /** Twice the uses to expect, half a use more than were counted: at 0 the size of what was not used lately would not count. */
+  /** Uses to expect, in a measure of no meaning. Half a use more than counted: at 0, the size would not count. */
   #hits(resident: Resident): number {
-    return 2 * this.#sketch.frequency(resident.keyHash) + 1;
+    const age = (this.#clock - resident.uses) >>> 0;
+    return (this.#sketch.frequency(resident.keyHash) + 0.5) / (age + this.#halfWorthHits);
+  }
+
+  /** Notes a use and when it was. */
+  #note(resident: Resident): void {
+    this.#sketch.note(resident.keyHash);
+    resident.uses = this.#clock;
   }
 }
