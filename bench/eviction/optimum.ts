@@ -12,9 +12,10 @@ export function optimalHits(trace: Trace, capacity: number): number {
   let hits = 0;
   for (let at = 0; at < next.length; at++) {
     if (kept.delete(at)) hits++;
-    if (next[at]! === NEVER) continue;
+    const use = next[at]!;
+    if (use === NEVER) continue;
     // An object is kept under the time of its next use: the greatest is the one to go.
-    kept.add(next[at]!);
+    kept.add(use);
     if (kept.size > capacity) kept.delete(kept.greatest());
   }
   return hits;
