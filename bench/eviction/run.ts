@@ -5,7 +5,7 @@ import { readChatTrace } from './chat-trace.js';
 import { boundsOfHits, optimalHits } from './optimum.js';
 import { BUDGETS, type Replay, writeReport } from './report.js';
 import { simulateHits } from './simulation.js';
-import { readTraces } from './trace-files.js';
+import { readTraces, requireTraces } from './trace-files.js';
 import { type Trace, withUnitSizes } from './trace.js';
 
 /**
@@ -47,6 +47,7 @@ function replay(trace: Trace, sizes: Replay['sizes']): Replay[] {
 }
 
 try {
+  requireTraces(values.traces);
   const replays: Replay[] = [];
   for (const trace of allTraces()) replays.push(...replay(trace, 'own'), ...replay(withUnitSizes(trace), 'one'));
   writeReport(replays);

@@ -22,14 +22,23 @@ const FILES: readonly TraceFile[] = [
 ];
 
 /**
+ * Looks whether a folder has the recorded traces, so that a long run does not end by what could be seen at its start.
+ *
+ * @throws Error that names the file that is missing.
+ */
+export function requireTraces(folder: string): void {
+  const missing = FILES.map(({ path }) => join(folder, path)).find((file) => !existsSync(file));
+  if (missing !== undefined) throw new Error(`No trace ${missing}. Name the folder of the traces with --traces DIR.`);
+}
+
+/**
  * Reads the recorded traces of a folder, one after the other.
  *
- * @throws Error that names what is missing: a file, or the `xz` command.
+ * @throws Error when a file cannot be unpacked; it names the `xz` command if that is what is missing.
  */
 export function* readTraces(folder: string): Generator<Trace> {
   for (const { name, path, keys } of FILES) {
     const file = join(folder, path);
-    if (!existsSync(file)) throw new Error(`No trace ${file}. Name the folder of the traces with --traces DIR.`);
     yield traceOf(name, keys(file.endsWith('.xz') ? unpackXz(file) : gunzipSync(readFileSync(file))));
   }
 }

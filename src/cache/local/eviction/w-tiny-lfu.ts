@@ -91,7 +91,7 @@ export class WTinyLfuPolicy extends SegmentedPolicy {
       const candidate = this.#window.oldest!;
       const victim = this.#leastWorthy();
       if (victim === undefined || candidate.chargedBytes > this.#mainLimit) return candidate;
-      if (this.#isWorthLess(candidate, victim)) return candidate;
+      if (this.#worth(candidate) < this.#worth(victim)) return candidate;
       this.#enterMain(candidate);
       return victim;
     }
@@ -130,12 +130,17 @@ export class WTinyLfuPolicy extends SegmentedPolicy {
     if (oldest === undefined) return undefined;
     this.#halfWorthHits = HALF_WORTH_HITS * this.size;
     let least = oldest;
+    let leastWorth = this.#worth(oldest);
     let resident = oldest.newer;
     for (let seen = 1; seen < SAMPLE && resident !== undefined; seen++, resident = resident.newer) {
-      if (this.#isWorthLess(resident, least)) least = resident;
+      const worth = this.#worth(resident);
+      if (worth < leastWorth) {
+        least = resident;
+        leastWorth = worth;
+      }
     }
     const spared = this.#protected.oldest;
-    if (spared !== undefined && this.#isWorthLess(spared, least)) {
+    if (spared !== undefined && this.#worth(spared) < leastWorth) {
       least = spared;
       this.#demote();
     }
@@ -143,14 +148,11 @@ export class WTinyLfuPolicy extends SegmentedPolicy {
     return least;
   }
 
-  #isWorthLess(one: Resident, other: Resident): boolean {
-    return this.#hits(one) * other.chargedBytes < this.#hits(other) * one.chargedBytes;
-  }
-
-  /** Uses to expect, in a measure of no meaning. Half a use more than counted: at 0, the size would not count. */
-  #hits(resident: Resident): number {
+  /** In a measure of no meaning. Half a use more than was counted: at 0, the size would not count. */
+  #worth(resident: Resident): number {
     const age = (this.#clock - resident.uses) >>> 0;
-    return (this.#sketch.frequency(resident.keyHash) + 0.5) / (age + this.#halfWorthHits);
+    const frequency = this.#sketch.frequency(resident.keyHash) + 0.5;
+    return frequency / ((age + this.#halfWorthHits) * resident.chargedBytes);
   }
 
   /** Notes a use and when it was. */
