@@ -46,7 +46,7 @@ export function writeSection(title: string, text: string, figures: readonly Figu
       ];
     }),
     '',
-    `${machine()}, ${new Date().toISOString().slice(0, 10)}, ${revision()}.`,
+    measuredOn(),
     '',
   ].join('\n');
   process.stdout.write(`\n${section}`);
@@ -58,6 +58,11 @@ export function writeSection(title: string, text: string, figures: readonly Figu
   }
   const end = report.indexOf('\n## ', start);
   writeFileSync(REPORT, report.slice(0, start) + section + (end === -1 ? '' : report.slice(end)));
+}
+
+/** The machine, the day and the revision of what is measured now, as a sentence. */
+export function measuredOn(): string {
+  return `${machine()}, ${new Date().toISOString().slice(0, 10)}, ${revision()}.`;
 }
 
 function format(value: number): string {
