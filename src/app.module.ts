@@ -34,6 +34,7 @@ export class AppModule {
       imports: [storage],
       mode: environment.CACHE_MODE,
       maxBytes: environment.CACHE_MAX_BYTES,
+      policy: environment.CACHE_POLICY,
       tailMessages: environment.CACHE_TAIL_MESSAGES,
       warmDeadlineMs: environment.CACHE_WARM_DEADLINE_MS,
       pollMs: environment.COHERENCE_POLL_MS,

@@ -1,6 +1,7 @@
 // What a Nest application that embeds Scrollback imports. Everything else is an implementation and may change.
 export { CacheModule, type CacheModuleAsyncOptions } from './cache/cache.module.js';
 export { CACHE_MODES, type CacheMode, type CacheOptions } from './cache/cache-options.js';
+export { EVICTION_POLICIES, type EvictionPolicyName } from './cache/local/eviction/eviction-policy.js';
 export { CachedJson } from './cache/cached-json.js';
 export { MessageCache, type ReadOptions } from './cache/message-cache.js';
 export type { MessagesQuery } from './cache/read/page-range.js';

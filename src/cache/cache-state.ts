@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CACHE_OPTIONS, type CacheMode, type CacheOptions } from './cache-options.js';
-import { LruPolicy } from './local/eviction/lru.js';
+import { DEFAULT_POLICY, makePolicy } from './local/eviction/policies.js';
 import { MemoryStore } from './local/memory-store.js';
 import { FillBoard } from './read/fill-board.js';
 
@@ -53,6 +53,6 @@ export class CacheState implements ReadState {
   }
 }
 
-function storeOf(_options: CacheOptions, maxBytes: number): MemoryStore {
-  return new MemoryStore(maxBytes, (capacityBytes) => new LruPolicy(capacityBytes));
+function storeOf({ policy = DEFAULT_POLICY }: CacheOptions, maxBytes: number): MemoryStore {
+  return new MemoryStore(maxBytes, (capacityBytes) => makePolicy(policy, capacityBytes));
 }

@@ -2,6 +2,8 @@ import { isIP } from 'node:net';
 import { totalmem } from 'node:os';
 import { z } from 'zod';
 import { CACHE_MODES } from '../cache/cache-options.js';
+import { EVICTION_POLICIES } from '../cache/local/eviction/eviction-policy.js';
+import { DEFAULT_POLICY } from '../cache/local/eviction/policies.js';
 import { parseByteSize } from './byte-size.js';
 
 /** Exit code for a configuration that cannot be used: EX_CONFIG of sysexits.h. */
@@ -62,6 +64,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
   COHERENCE_POLL_MS: integer(10, 60_000).default(1000),
   CACHE_MODE: z.enum(CACHE_MODES).default('on'),
   CACHE_MAX_BYTES: bytes(2 ** 20, 2 ** 50).optional(),
+  CACHE_POLICY: z.enum(EVICTION_POLICIES).default(DEFAULT_POLICY),
   CACHE_TAIL_MESSAGES: integer(1, 10_000).default(100),
   CACHE_WARM_DEADLINE_MS: integer(0, 3_600_000).default(30_000),
   WRITE_QUEUE_MAX: integer(1, 1_000_000).default(10_000),

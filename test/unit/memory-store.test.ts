@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ChatEntry } from '../../src/cache/local/chat-entry.js';
+import { EVICTION_POLICIES } from '../../src/cache/local/eviction/eviction-policy.js';
 import { LruPolicy } from '../../src/cache/local/eviction/lru.js';
+import { makePolicy } from '../../src/cache/local/eviction/policies.js';
 import { MemoryStore } from '../../src/cache/local/memory-store.js';
 import { BLOCK_SIZE, MessageBlock } from '../../src/cache/local/message-block.js';
 import type { Resident } from '../../src/cache/local/resident.js';
@@ -179,18 +181,21 @@ function checkInvariants(store: MemoryStore): void {
 }
 
 describe('the memory store', () => {
-  it('holds in its order what its maps hold, charged in full and within the budget, after every operation', () => {
-    const budget = fc.constantFrom(0, 3000, 20_000, 60_000, 10_000_000);
-    fc.assert(
-      fc.property(budget, fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), (maxBytes, steps) => {
-        const store = new MemoryStore(maxBytes, (capacityBytes) => new LruPolicy(capacityBytes));
-        for (const command of steps) {
-          run(store, command);
-          checkInvariants(store);
-        }
-      }),
-    );
-  });
+  it.each(EVICTION_POLICIES)(
+    'holds what its maps hold, charged in full and within the budget, after every operation: %s',
+    (name) => {
+      const budget = fc.constantFrom(0, 3000, 20_000, 60_000, 10_000_000);
+      fc.assert(
+        fc.property(budget, fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), (maxBytes, steps) => {
+          const store = new MemoryStore(maxBytes, (capacityBytes) => makePolicy(name, capacityBytes));
+          for (const command of steps) {
+            run(store, command);
+            checkInvariants(store);
+          }
+        }),
+      );
+    },
+  );
 
   it('keeps to the budget when a user whose index is held comes into one chat after another', () => {
     const store = new MemoryStore(2000, (capacityBytes) => new LruPolicy(capacityBytes));
