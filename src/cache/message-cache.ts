@@ -41,7 +41,12 @@ export class MessageCache {
   ) {}
 
   /** Reads a chat. */
-  getChat(chatId: string, options: ReadOptions = {}): Promise<CachedJson<WireChat> | undefined> {
+  async getChat(chatId: string, options: ReadOptions = {}): Promise<CachedJson<WireChat> | undefined> {
+    const ready = this.state.mode === 'on' ? this.cached.peekChat(chatId, options) : undefined;
+    if (ready !== undefined) {
+      this.stats.count('chat', 'hit');
+      return ready;
+    }
     return this.#answer('chat', (answers) => answers.chat(chatId, options), isDivergent);
   }
 

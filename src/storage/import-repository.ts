@@ -1,6 +1,7 @@
 import { copyColumns } from './copy-in.js';
 import type { Database, Transaction } from './database.js';
 import {
+  ANALYZE_TABLES,
   FIND_CLIENT_IDS,
   IDENTIFY_MESSAGES,
   IMPORT_CHATS,
@@ -61,6 +62,11 @@ export function prepareMessage(message: MessageLine): PreparedMessage {
  */
 export class ImportRepository {
   constructor(private readonly database: Database) {}
+
+  /** To be called when an import has come to its end: the server learns how large its tables are now. */
+  async finish(): Promise<void> {
+    await this.database.query('write', ANALYZE_TABLES, []);
+  }
 
   /** Keeps users' names; of two lines with one id the last counts. */
   async importUsers(users: readonly UserLine[]): Promise<void> {

@@ -34,9 +34,9 @@ export class TailRepository {
   async loadTails(chatIds: readonly string[], tail: number, blockSize: number, sink: TailSink): Promise<void> {
     await unavailableOnConnectionLoss(
       this.database.snapshot(async (transaction) => {
-        const [rows] = await Promise.all([
-          transaction.query<LoadChatRow>(LOAD_TAIL_CHATS, [chatIds, tail, blockSize]),
+        const [, rows] = await Promise.all([
           transaction.query(SET_TAILS, [chatIds.join(','), tail, blockSize]),
+          transaction.query<LoadChatRow>(LOAD_TAIL_CHATS, [chatIds, tail, blockSize]),
         ]);
         sink.onChats(
           rows.map((row) => ({

@@ -105,6 +105,7 @@ export class Importer {
       ({ message }) => laneOfChat(message.chatId),
     );
     this.#refuseEarly(messages);
+    await this.#repository.finish();
     return {
       users: this.#users,
       chats: this.#chats,

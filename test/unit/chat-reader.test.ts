@@ -84,7 +84,7 @@ describe('a fill of a chat', () => {
     const reading = tested.chats.read(other);
     await gate.open('loadChats reads');
     await gate.open('loadChats answers');
-    expect((await reading).entry).toMatchObject({ chat: undefined, version: 0 });
+    expect((await reading).entry).toMatchObject({ isPresent: false, version: 0 });
     expect(await tested.chats.read(other)).toMatchObject({ isHit: true });
     expect(await tested.cache.getChat(other)).toBeUndefined();
     tested.announce(other, database.commit(other, { type: 'create', userIds: ['alice'] })!);
@@ -99,7 +99,7 @@ describe('a fill of a chat', () => {
     await gate.open('loadChats answers');
     await gate.open('loadChats reads');
     await gate.open('loadChats answers');
-    expect((await reading).entry).toMatchObject({ version: 1, chat: { id: other } });
+    expect((await reading).entry).toMatchObject({ version: 1, chatId: other, isPresent: true });
   });
 
   it('of a chat that is deleted meanwhile shows it to nobody', async () => {
@@ -108,7 +108,7 @@ describe('a fill of a chat', () => {
     write({ type: 'remove' });
     await gate.open('loadChats answers');
     expect(await reading).toBeUndefined();
-    expect(tested.state.store.getChat(CHAT)).toMatchObject({ chat: undefined, version: 2 });
+    expect(tested.state.store.getChat(CHAT)).toMatchObject({ isPresent: false, version: 2 });
   });
 });
 

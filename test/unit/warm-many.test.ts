@@ -21,7 +21,7 @@ describe('warming', () => {
     database.commit(EMPTY, { type: 'create', userIds: ['alice'] });
     const messages = await warm(CHAT, OTHER, EMPTY, ABSENT);
     for (const chatId of [CHAT, OTHER, EMPTY, ABSENT]) expectHeldAsInDatabase(tested, database, chatId);
-    expect(tested.state.store.getChat(ABSENT)).toMatchObject({ chat: undefined, version: 0 });
+    expect(tested.state.store.getChat(ABSENT)).toMatchObject({ isPresent: false, version: 0 });
     // The tail of the first chat: its last 10 messages lie in its last block, and in the one before.
     expect(messages).toBe(LAST_SEQ - 64 * Math.floor((LAST_SEQ - 10) / 64) + 3);
     expect(gate.waiting).toEqual([]);
@@ -115,7 +115,7 @@ describe('warming', () => {
   it('of a deleted chat shows it to nobody', async () => {
     write({ type: 'remove' });
     await warm(CHAT);
-    expect(tested.state.store.getChat(CHAT)).toMatchObject({ chat: undefined, version: 2 });
+    expect(tested.state.store.getChat(CHAT)).toMatchObject({ isPresent: false, version: 2 });
     expect(tested.state.store.getChat(CHAT)!.blocks.size).toBe(0);
     expect(await tested.cache.getChat(CHAT)).toBeUndefined();
   });

@@ -102,7 +102,7 @@ describe('the warmer', () => {
     load = () => {
       const chatId = sampleChatId(next++);
       const entry = new ChatEntry(chatId, sampleLoadedChat(chatId));
-      entry.lastMessage = Buffer.alloc(215_000);
+      entry.takeTail({ blocks: [], last: { json: 'x'.repeat(215_000), createdAtMs: 0 } });
       state.store.installChat(entry, 'cold');
       return Promise.resolve(1);
     };

@@ -62,7 +62,7 @@ export class Persister {
   async #save(): Promise<void> {
     const hottest: HeatRecord[] = [];
     for (const entry of this.state.store.hottestChats()) {
-      if (entry.chat !== undefined) hottest.push({ chatId: entry.chatId, version: entry.version });
+      if (entry.isPresent) hottest.push({ chatId: entry.chatId, version: entry.version });
       if (hottest.length === HEAT_LIMIT) break;
     }
     try {

@@ -1,5 +1,5 @@
 import type { LoadedChat } from '../../storage/chat-repository.js';
-import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../storage/records.js';
+import { isCountable, type MessageRecord, type ParticipantRecord } from '../../storage/records.js';
 import type { Change } from '../../storage/write/change.js';
 import { BLOCK_SIZE, MessageBlock } from './message-block.js';
 import { hashText } from './key-hash.js';
@@ -14,7 +14,7 @@ export const ENTRY_OVERHEAD_BYTES = 1100;
 export const MEMBER_OVERHEAD_BYTES = 200;
 
 /** A participant as an entry holds it. */
-export interface Member extends ParticipantRecord {
+export interface Member extends Pick<ParticipantRecord, 'userId' | 'role' | 'joinedAtMs' | 'lastReadSeq'> {
   /**
    * The entry's {@link ChatEntry.countable} less the member's unread messages, so that a message raises the unread count of
    * everybody by one addition. `undefined` until somebody asked.
@@ -26,12 +26,11 @@ export interface Member extends ParticipantRecord {
  * One chat as the database had it at {@link version}: the chat's row, its head, its participants and some of its
  * message blocks. The unit of coherence: all of it is of one version, and the version never goes back.
  *
- * A chat that does not exist has an entry too, without {@link chat}.
+ * A chat that does not exist has an entry too, which is not {@link isPresent}.
  */
 export class ChatEntry extends Resident {
   readonly chatId: string;
   override readonly keyHash: number;
-  chat: ChatRecord | undefined;
   version: number;
   lastSeq: number;
   resetVersion: number;
@@ -40,7 +39,7 @@ export class ChatEntry extends Resident {
   readonly members = new Map<string, Member>();
   readonly blocks = new Map<number, MessageBlock>();
   /** The last message's JSON, there even when its block is not. */
-  lastMessage: Buffer | undefined;
+  lastMessage: string | undefined;
   /**
    * Messages that count as unread for others, counted from an arbitrary start: only differences mean something.
    */
@@ -48,26 +47,32 @@ export class ChatEntry extends Resident {
   #prefix: string;
   #sortedUserIds: readonly string[] | undefined;
   #memberBytes = 0;
+  #textBytes = 0;
 
   /** Makes an entry of what was loaded; of nothing, the entry of a chat that never existed. */
   constructor(chatId: string, loaded: LoadedChat | undefined) {
     super();
     this.chatId = chatId;
     this.keyHash = hashText(chatId);
-    this.chat = loaded?.chat;
     this.version = loaded?.head.version ?? 0;
     this.lastSeq = loaded?.head.lastSeq ?? 0;
     this.resetVersion = loaded?.head.resetVersion ?? 0;
-    this.#prefix = this.chat === undefined ? '' : chatJsonPrefix(this.chat);
-    this.lastActivityMs = this.chat?.createdAtMs ?? 0;
-    if (loaded === undefined || this.chat === undefined) return;
+    this.#prefix = loaded?.chat === undefined ? '' : flatten(chatJsonPrefix(loaded.chat));
+    this.lastActivityMs = loaded?.chat?.createdAtMs ?? 0;
+    if (loaded?.chat === undefined) return;
     for (const participant of loaded.participants) this.#setMember(participant, undefined);
     const last = loaded.messages.at(-1);
     if (last?.seq === this.lastSeq) this.#setLast(last);
+    else this.#weighTexts();
   }
 
   override get bytes(): number {
-    return ENTRY_OVERHEAD_BYTES + 2 * this.#prefix.length + this.#memberBytes + (this.lastMessage?.length ?? 0);
+    return ENTRY_OVERHEAD_BYTES + this.#textBytes + this.#memberBytes;
+  }
+
+  /** Whether the chat exists. */
+  get isPresent(): boolean {
+    return this.#prefix !== '';
   }
 
   /** Takes the newest messages, of the entry's version and ready. For an entry that has none yet. */
@@ -76,6 +81,7 @@ export class ChatEntry extends Resident {
     if (last === undefined) return;
     this.lastMessage = last.json;
     this.lastActivityMs = last.createdAtMs;
+    this.#weighTexts();
   }
 
   /** Cuts loaded messages, which reach to the last one without a gap, into the blocks they fill from their first on. */
@@ -131,7 +137,7 @@ export class ChatEntry extends Resident {
    * the chat has come into being.
    */
   apply(change: Change): boolean {
-    if (change.version !== this.version + 1 || this.chat === undefined) return false;
+    if (change.version !== this.version + 1 || !this.isPresent) return false;
     switch (change.type) {
       case 'message':
         this.#applyMessage(change.message, change.cause, change.wasCountable);
@@ -140,15 +146,16 @@ export class ChatEntry extends Resident {
         this.#applyParticipant(change.participant, change.unread);
         break;
       case 'chat':
-        this.chat = change.chat;
-        this.#prefix = chatJsonPrefix(change.chat);
+        this.#prefix = flatten(chatJsonPrefix(change.chat));
+        this.#weighTexts();
         break;
       case 'removed':
-        this.chat = undefined;
+        this.#prefix = '';
         this.members.clear();
         this.#memberBytes = 0;
         this.#sortedUserIds = undefined;
         this.lastMessage = undefined;
+        this.#weighTexts();
         break;
       case 'created':
         return false;
@@ -211,9 +218,7 @@ export class ChatEntry extends Resident {
       userId: participant.userId,
       role: participant.role,
       joinedAtMs: participant.joinedAtMs,
-      leftAtMs: null,
       lastReadSeq: participant.lastReadSeq,
-      version: participant.version,
       unreadBase,
     });
   }
@@ -225,12 +230,24 @@ export class ChatEntry extends Resident {
   }
 
   #setLast(message: MessageRecord): void {
-    const json = messageJson(message);
-    const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(json));
-    bytes.write(json);
-    this.lastMessage = bytes;
+    this.lastMessage = flatten(messageJson(message));
     this.lastActivityMs = message.createdAtMs;
+    this.#weighTexts();
   }
+
+  #weighTexts(): void {
+    this.#textBytes = heapBytes(this.#prefix) + heapBytes(this.lastMessage ?? '');
+  }
+}
+
+/** Makes one string of one that was put together: V8 would keep all its parts, each an object for the collector to visit. */
+function flatten(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+/** Bytes of a text's characters: V8 takes one for each where all are Latin-1, else two. Texts beyond ASCII are taken for the latter. */
+function heapBytes(text: string): number {
+  return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
 }
 
 function memberBytes(userId: string): number {

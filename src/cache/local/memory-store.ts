@@ -162,7 +162,7 @@ export class MemoryStore {
   /** Charges a held entry, and the block of one of its messages, again after a change. */
   recharge(entry: ChatEntry, seq?: number): void {
     this.#entryPolicy.recharge(entry);
-    if (entry.chat === undefined) {
+    if (!entry.isPresent) {
       this.#releaseBlocks(entry);
       entry.blocks.clear();
     }

@@ -9,7 +9,7 @@ export interface EncodedTail {
   /** Neighbours, ascending, up to the block of the last seq; none when there is no message. */
   readonly blocks: readonly MessageBlock[];
   /** The message with the chat's last seq, if it is there. */
-  readonly last: { readonly json: Buffer; readonly createdAtMs: number } | undefined;
+  readonly last: { readonly json: string; readonly createdAtMs: number } | undefined;
 }
 
 const literal = (json: string): Uint8Array => Uint8Array.from(Buffer.from(json));
@@ -77,9 +77,7 @@ export class TailEncoder {
     this.#ends[slot] = json.length;
     this.#slots = slot + 1;
     if (row.seq === this.#lastSeq) {
-      const last = Buffer.allocUnsafeSlow(json.length - start);
-      json.bytes.copy(last, 0, start, json.length);
-      this.#last = { json: last, createdAtMs: row.createdAtMs };
+      this.#last = { json: json.bytes.toString('utf8', start, json.length), createdAtMs: row.createdAtMs };
     }
   }
 

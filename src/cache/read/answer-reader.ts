@@ -74,6 +74,14 @@ export class AnswerReader {
     };
   }
 
+  /** The chat if it can be had without I/O. `undefined` says nothing else. */
+  peekChat(chatId: string, options: ReadOptions): CachedJson<WireChat> | undefined {
+    const entry = this.chats.peek(chatId, options.minVersion);
+    if (entry === undefined || !isVisible(entry, options)) return undefined;
+    this.state.store.touch(entry);
+    return new CachedJson(entry.version, 'hit', [entry.json]);
+  }
+
   async participants(
     chatId: string,
     { after, limit }: ParticipantsQuery,
@@ -164,7 +172,7 @@ export class AnswerReader {
 }
 
 function isVisible(entry: ChatEntry, { viewer }: ReadOptions): boolean {
-  return entry.chat !== undefined && (viewer === undefined || entry.members.has(viewer));
+  return entry.isPresent && (viewer === undefined || entry.members.has(viewer));
 }
 
 function pageJson({ chatId, range, lastSeq, version, source, slices }: MessageRun): CachedJson<WirePage> {

@@ -63,7 +63,7 @@ export class ChatReader {
   }
 
   /**
-   * Reads a chat at a version or later. A chat that does not exist gives an entry without `chat`.
+   * Reads a chat at a version or later. A chat that does not exist gives an entry that is not present.
    *
    * @param tail - newest messages to load along if it has to be loaded; 0 for the last one alone.
    * @throws ScrollbackError `version_not_reached` when the database does not have the version, `database_unavailable`.
@@ -214,7 +214,7 @@ export class ChatReader {
 
   #build(chatId: string, loaded: LoadedChat | undefined, tail: number): ChatEntry {
     const entry = new ChatEntry(chatId, loaded);
-    if (tail > 0 && loaded !== undefined && entry.chat !== undefined) {
+    if (tail > 0 && loaded !== undefined && entry.isPresent) {
       for (const block of entry.cutBlocks(loaded.messages)) entry.blocks.set(block.index, block);
     }
     return entry;

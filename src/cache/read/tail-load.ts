@@ -37,7 +37,7 @@ export class TailLoad implements TailSink {
   }
 
   /**
-   * One of the chats, to be asked for before any has come; without `chat` when it does not exist. Rejects when the load fails
+   * One of the chats, to be asked for before any has come; not present when it does not exist. Rejects when the load fails
    * before it is there.
    */
   entry(chatId: string): Promise<ChatEntry> {
@@ -54,7 +54,7 @@ export class TailLoad implements TailSink {
   onMessage(row: MessageRow): void {
     if (row.chat !== this.#position) this.#begin(row.chat);
     // What is left of a deleted chat is shown to nobody.
-    if (this.#current?.chat === undefined) return;
+    if (this.#current?.isPresent !== true) return;
     this.#encoder.add(row);
     this.#messages++;
   }
@@ -86,7 +86,7 @@ export class TailLoad implements TailSink {
     const entry = this.#current;
     if (entry === undefined) return;
     this.#current = undefined;
-    if (entry.chat !== undefined) entry.takeTail(this.#encoder.finish());
+    if (entry.isPresent) entry.takeTail(this.#encoder.finish());
     this.#entries.delete(entry.chatId);
     this.#awaited.get(entry.chatId)!.resolve(entry);
     this.#awaited.delete(entry.chatId);

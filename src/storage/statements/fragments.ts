@@ -16,6 +16,19 @@ export function messageArray(alias: string): string {
     ${milliseconds(`${alias}.edited_at`)}, ${milliseconds(`${alias}.deleted_at`)})`;
 }
 
+/**
+ * SQL for the active participants of the chat in a column, as a JSON array of what `readParticipant` takes apart.
+ *
+ * @remarks Who has left is taken out by FILTER and not by WHERE, here and where participants are counted: otherwise the planner may
+ * take the index of the chats of users, which names only who is in a chat, and skip through all users for every chat. It does so from
+ * PostgreSQL 18 on while it has no statistics, as after an import: 8 ms a chat instead of 0.03.
+ */
+export function activeParticipants(chatIdColumn: string): string {
+  return `(SELECT json_agg(json_build_array(p.user_id, p.role, ${milliseconds('p.joined_at')}, p.last_read_seq, p.version))
+           FILTER (WHERE p.left_at IS NULL)
+         FROM participant p WHERE p.chat_id = ${chatIdColumn})`;
+}
+
 /** SQL for a reaction row as a JSON array, in the order that `summarizeReactions` takes it apart. */
 export function reactionArray(alias: string): string {
   return `json_build_array(${alias}.seq, ${alias}.user_id, ${alias}.emoji)`;

@@ -31,7 +31,7 @@ export const LOAD_CHANGES: Statement = {
       ORDER BY version FETCH FIRST ($3::int) ROWS WITH TIES
     )
     SELECT h.*,
-      (SELECT count(*) FROM participant p WHERE p.chat_id = h.chat_id AND p.left_at IS NULL)::int AS participant_count,
+      (SELECT count(*) FILTER (WHERE p.left_at IS NULL) FROM participant p WHERE p.chat_id = h.chat_id)::int AS participant_count,
       (SELECT count(*) FROM changed)::int AS rows, (SELECT max(version) FROM changed) AS last_version,
       (SELECT json_agg(${messageArray('m')} ORDER BY m.seq)
          FROM changed x JOIN message m ON m.chat_id = h.chat_id AND m.seq = x.seq) AS messages,

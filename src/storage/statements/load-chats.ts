@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { chatColumns, messageArray, milliseconds, reactionArray } from './fragments.js';
+import { activeParticipants, chatColumns, messageArray, reactionArray } from './fragments.js';
 
 /**
  * Reads whole chats, each with its version, in one snapshot: head, chat row, active participants and the newest
@@ -17,8 +17,7 @@ export const LOAD_CHATS: Statement = {
     SELECT h.chat_id AS id, h.version, h.last_seq, h.reset_version,
       (c.id IS NOT NULL AND c.deleted_at IS NULL) AS present,
       ${chatColumns('c')},
-      (SELECT json_agg(json_build_array(p.user_id, p.role, ${milliseconds('p.joined_at')}, p.last_read_seq, p.version))
-         FROM participant p WHERE p.chat_id = h.chat_id AND p.left_at IS NULL) AS participants,
+      ${activeParticipants('h.chat_id')} AS participants,
       (SELECT json_agg(${messageArray('m')} ORDER BY m.seq)
          FROM message m WHERE m.chat_id = h.chat_id AND m.seq > w.after_seq) AS messages,
       (SELECT json_agg(${reactionArray('r')})

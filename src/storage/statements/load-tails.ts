@@ -1,21 +1,22 @@
 import type { Statement } from '../database.js';
-import { chatColumns, milliseconds, reactionArray } from './fragments.js';
+import { activeParticipants, chatColumns, reactionArray } from './fragments.js';
 
 /**
- * Says which chats {@link COPY_TAILS} of the same transaction reads: COPY itself takes no parameters.
+ * Says which chats {@link COPY_TAILS} of the same transaction reads: COPY itself takes no parameters. Goes first.
  *
  * Parameters: `$1 text` chat ids, comma-separated; `$2 int` how many of the newest messages are wanted at least, 1 or more;
  * `$3 int` messages per block: what is read starts at a block's first message.
  *
  * @remarks A plan that gathers from several workers would mix the chats' rows, so there are none. One that keeps what it has read in
- * case a chat comes again would keep every message.
+ * case a chat comes again would keep every message. Right after an import the server knows nothing of its tables, and would
+ * look through all participants for every chat.
  */
 export const SET_TAILS: Statement = {
   name: 'set-tails',
   text: `
     SELECT set_config('scrollback.tail_chats', $1::text, true), set_config('scrollback.tail_messages', $2::int::text, true),
       set_config('scrollback.tail_block', $3::int::text, true), set_config('max_parallel_workers_per_gather', '0', true),
-      set_config('enable_memoize', 'off', true)`,
+      set_config('enable_memoize', 'off', true), set_config('enable_seqscan', 'off', true)`,
 };
 
 /** SQL for the seq behind which the tail begins. */
@@ -35,8 +36,7 @@ export const LOAD_TAIL_CHATS: Statement = {
     SELECT h.chat_id AS id, h.version, h.last_seq, h.reset_version,
       (c.id IS NOT NULL AND c.deleted_at IS NULL) AS present,
       ${chatColumns('c')},
-      (SELECT json_agg(json_build_array(p.user_id, p.role, ${milliseconds('p.joined_at')}, p.last_read_seq, p.version))
-         FROM participant p WHERE p.chat_id = h.chat_id AND p.left_at IS NULL) AS participants,
+      ${activeParticipants('h.chat_id')} AS participants,
       (SELECT json_agg(${reactionArray('r')})
          FROM (SELECT * FROM reaction x
                WHERE x.chat_id = h.chat_id AND x.seq > ${afterSeq('h.last_seq', '$2::int', '$3::int')}

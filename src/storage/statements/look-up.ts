@@ -54,9 +54,10 @@ export const LOOK_UP_PARTICIPANTS: Statement = {
 export const COUNT_PARTICIPANTS: Statement = {
   name: 'count-participants',
   text: `
-    SELECT p.chat_id, count(*)::int AS participants, (count(*) FILTER (WHERE p.role = 'owner'))::int AS owners
+    SELECT p.chat_id, count(*) FILTER (WHERE p.left_at IS NULL)::int AS participants,
+      count(*) FILTER (WHERE p.left_at IS NULL AND p.role = 'owner')::int AS owners
     FROM participant p
-    WHERE p.chat_id = ANY ($1::uuid[]) AND p.left_at IS NULL
+    WHERE p.chat_id = ANY ($1::uuid[])
     GROUP BY p.chat_id`,
 };
 
