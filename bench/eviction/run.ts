@@ -3,7 +3,8 @@ import { EVICTION_POLICIES } from '../../src/cache/local/eviction/eviction-polic
 import { makePolicy } from '../../src/cache/local/eviction/policies.js';
 import { readChatTrace } from './chat-trace.js';
 import { boundsOfHits, optimalHits } from './optimum.js';
-import { BUDGETS, type Replay, writeReport } from './report.js';
+import { replayPacked } from './packing-simulation.js';
+import { BUDGETS, type PackingResult, type Replay, writeReport } from './report.js';
 import { simulateHits } from './simulation.js';
 import { readTraces, requireTraces } from './trace-files.js';
 import { type Trace, withUnitSizes } from './trace.js';
@@ -46,11 +47,29 @@ function replay(trace: Trace, sizes: Replay['sizes']): Replay[] {
   });
 }
 
+function replayPackings(trace: Trace): PackingResult[] {
+  return BUDGETS.flatMap((budget) =>
+    PACKED_SHARES.map((packedShare) => ({
+      ...replayPacked(trace, Math.floor(trace.workingSetBytes * budget), packedShare),
+      accesses: trace.accesses.length,
+      budget,
+      packedShare,
+    })),
+  );
+}
+
+/** Parts of the budget for packed blocks that are compared. */
+const PACKED_SHARES = [0, 0.25, 0.5, 0.75] as const;
+
 try {
   requireTraces(values.traces);
   const replays: Replay[] = [];
-  for (const trace of allTraces()) replays.push(...replay(trace, 'own'), ...replay(withUnitSizes(trace), 'one'));
-  writeReport(replays);
+  const packings: PackingResult[] = [];
+  for (const trace of allTraces()) {
+    replays.push(...replay(trace, 'own'), ...replay(withUnitSizes(trace), 'one'));
+    if (trace.name === 'chat') packings.push(...replayPackings(trace));
+  }
+  writeReport(replays, packings);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
