@@ -69,8 +69,12 @@ export class InboxReader {
     const missing: string[] = [];
     for (const chatId of user.chatIds) {
       const entry = this.chats.peek(chatId);
-      if (entry === undefined) missing.push(chatId);
-      else if (entry.members.has(user.userId)) entries.push(entry);
+      if (entry === undefined) {
+        missing.push(chatId);
+      } else if (entry.members.has(user.userId)) {
+        this.state.store.touch(entry);
+        entries.push(entry);
+      }
     }
     for (const entry of await this.chats.loadMany(missing, 0)) {
       if (entry.members.has(user.userId)) entries.push(entry);

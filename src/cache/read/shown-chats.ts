@@ -41,7 +41,7 @@ export class ShownChats {
 
   /** Whether a chat has been shown. O(1). */
   has(chatId: string): boolean {
-    const hash = hashOf(chatId, this.seed);
+    const hash = hashText(chatId, this.seed);
     let value = 0;
     for (let third = 0; third < 3; third++) value ^= bitAt(this.bits, placeOf(hash, third, this.places));
     return value === 1;
@@ -73,41 +73,47 @@ function solve(
   seed: number,
   places: number,
 ): Uint8Array | undefined {
-  const hashes = Int32Array.from(chatIds, (chatId) => hashOf(chatId, seed));
+  const size = chatIds.length;
+  const placesOf = new Uint32Array(size * 3);
   // Of every place: how many keys have it, and the exclusive or of their numbers, which is the key once there is only one.
   const counts = new Uint32Array(places * 3);
   const keys = new Uint32Array(places * 3);
-  for (let key = 0; key < hashes.length; key++) {
+  for (let key = 0; key < size; key++) {
+    const hash = hashText(chatIds[key]!, seed);
     for (let third = 0; third < 3; third++) {
-      const place = placeOf(hashes[key]!, third, places);
+      const place = placeOf(hash, third, places);
+      placesOf[key * 3 + third] = place;
       counts[place]!++;
       keys[place]! ^= key;
     }
   }
-  const free = [...counts.keys()].filter((place) => counts[place] === 1);
-  const peeled: { readonly key: number; readonly place: number }[] = [];
+  const free: number[] = [];
+  for (let place = 0; place < counts.length; place++) if (counts[place] === 1) free.push(place);
+  // In the order in which they were taken away: the key, and the place that it had to itself.
+  const peeledKeys = new Uint32Array(size);
+  const peeledPlaces = new Uint32Array(size);
+  let peeled = 0;
   for (let place = free.pop(); place !== undefined; place = free.pop()) {
     if (counts[place] !== 1) continue;
     const key = keys[place]!;
-    peeled.push({ key, place });
-    for (let third = 0; third < 3; third++) {
-      const other = placeOf(hashes[key]!, third, places);
+    peeledKeys[peeled] = key;
+    peeledPlaces[peeled++] = place;
+    for (let at = key * 3; at < key * 3 + 3; at++) {
+      const other = placesOf[at]!;
       keys[other]! ^= key;
       if (--counts[other]! === 1) free.push(other);
     }
   }
-  if (peeled.length < hashes.length) return undefined;
+  if (peeled < size) return undefined;
   const bits = new Uint8Array(Math.ceil((places * 3) / 8));
-  for (const { key, place } of peeled.toReversed()) {
+  while (peeled > 0) {
+    const key = peeledKeys[--peeled]!;
+    const place = peeledPlaces[peeled]!;
     let value = isShown(chatIds[key]!) ? 1 : 0;
-    for (let third = 0; third < 3; third++) value ^= bitAt(bits, placeOf(hashes[key]!, third, places));
+    for (let at = key * 3; at < key * 3 + 3; at++) value ^= bitAt(bits, placesOf[at]!);
     bits[place >> 3]! |= value << (place & 7);
   }
   return bits;
-}
-
-function hashOf(chatId: string, seed: number): number {
-  return hashText(chatId, seed);
 }
 
 function placeOf(hash: number, third: number, places: number): number {
