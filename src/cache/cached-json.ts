@@ -31,8 +31,11 @@ export class CachedJson<T> {
   }
 }
 
-/** Room for some dozens of answers, so that each does not cost an allocation outside the heap and its collection. */
-const SLAB_BYTES = 512 * 1024;
+/**
+ * Room for a dozen answers, so that each does not cost an allocation outside the heap and its collection. Larger, and a slow reader
+ * of a small answer holds up more.
+ */
+const SLAB_BYTES = 128 * 1024;
 
 let slab = Buffer.alloc(0);
 let used = 0;

@@ -136,11 +136,22 @@ export class MessageCache {
     differs: (cached: T, stored: T) => boolean,
   ): Promise<T> {
     const { mode } = this.state;
+    if (mode === 'shadow') return this.#compare(family, read, differs);
     const { found, source } = await read(mode === 'off' ? this.past : this.cached);
     this.stats.count(family, source);
-    if (mode !== 'shadow') return found as T;
+    return found as T;
+  }
+
+  async #compare<T>(
+    family: CacheFamily,
+    read: (answers: AnswerReader) => Promise<Answer<T>>,
+    differs: (cached: T, stored: T) => boolean,
+  ): Promise<T> {
+    // A cache that cannot answer must not keep anybody from the database's answer in the shadow.
+    const cached = await read(this.cached).catch(() => undefined);
+    if (cached !== undefined) this.stats.count(family, cached.source);
     const stored = await read(this.past);
-    if (found !== undefined && stored.found !== undefined && differs(found, stored.found)) {
+    if (cached?.found !== undefined && stored.found !== undefined && differs(cached.found, stored.found)) {
       this.stats.countDivergence();
       this.#logger.error(`The cache and the database differ in what they say of a chat (${family}).`);
     }

@@ -36,6 +36,7 @@ export function openHitLane(fastify: FastifyInstance, lane: HitLane): void {
       if (isOpen && lane.answer(request, response)) return;
     } catch (error) {
       logger.error(`A request takes the ordinary way: ${String(error)}`);
+      if (response.writableEnded) return;
       if (response.headersSent) {
         response.destroy();
         return;

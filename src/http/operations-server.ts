@@ -14,7 +14,8 @@ export class OperationsServer {
   static async listen(app: NestFastifyApplication, port: number, host: string): Promise<OperationsServer> {
     const server = createServer((request, response) => {
       answer(app, request, response).catch((error: unknown) => {
-        response.writeHead(503, { 'content-type': 'text/plain' }).end(`Not answered: ${String(error)}\n`);
+        if (response.headersSent) response.destroy();
+        else response.writeHead(503, { 'content-type': 'text/plain' }).end(`Not answered: ${String(error)}\n`);
       });
     });
     server.listen(port, host);
@@ -39,12 +40,14 @@ async function answer(app: NestFastifyApplication, request: IncomingMessage, res
   const path = request.url ?? '/';
   if (path === '/metrics') {
     const { registry } = app.get(Metrics);
-    response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics());
+    const text = await registry.metrics();
+    response.writeHead(200, { 'content-type': registry.contentType }).end(text);
   } else if (path.startsWith('/health/')) {
     // The checks live in the application: it is asked over its own socket, so that both ports say the same.
     const checked = await fetch(new URL(path, await app.getUrl()));
     const type = checked.headers.get('content-type') ?? 'application/json';
-    response.writeHead(checked.status, { 'content-type': type }).end(await checked.text());
+    const text = await checked.text();
+    response.writeHead(checked.status, { 'content-type': type }).end(text);
   } else {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('Here are /metrics and /health alone.\n');
   }

@@ -109,7 +109,7 @@ export class Database {
     path: QueryPath,
     work: (transaction: Transaction) => Promise<T>,
   ): Promise<T> {
-    await client.query(begin);
+    await this.#begin(client, begin);
     try {
       return await work({
         query: async (statement, values) => {
@@ -139,6 +139,16 @@ export class Database {
         // The connection is gone, and with it the transaction.
         client.emit('error', cause instanceof Error ? cause : new Error(String(cause)));
       });
+      throw error;
+    }
+  }
+
+  /** A connection that did not answer BEGIN may be inside a transaction, or come to be: nobody may have it after us. */
+  async #begin(client: PoolClient, begin: string): Promise<void> {
+    try {
+      await client.query(begin);
+    } catch (error) {
+      if (!isServerError(error)) client.emit('error', error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
   }

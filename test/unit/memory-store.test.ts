@@ -188,10 +188,19 @@ describe('the memory store', () => {
       fc.assert(
         fc.property(budget, fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), (maxBytes, steps) => {
           const store = new MemoryStore(maxBytes, (capacityBytes) => makePolicy(name, capacityBytes));
-          for (const command of steps) {
+          const known: ChatEntry[] = [];
+          for (const [at, command] of steps.entries()) {
             run(store, command);
             checkInvariants(store);
+            known.push(...store.hottestChats());
+            // A reader may bring a block to an entry that has gone meanwhile.
+            const entry = known[at % Math.max(1, known.length)];
+            if (entry === undefined || command.type !== 'touch') continue;
+            store.installBlock(entry, MessageBlock.of(0, [sampleMessage({ seq: 1 })], 1));
+            checkInvariants(store);
           }
+          store.clear();
+          expect([store.bytes, store.blockCount, store.chatCount]).toEqual([0, 0, 0]);
         }),
       );
     },

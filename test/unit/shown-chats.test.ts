@@ -35,6 +35,14 @@ describe('the chats that an inbox has shown', () => {
     );
   });
 
+  it('are found for a user who is in a hundred thousand chats', () => {
+    const ids = Array.from({ length: 100_000 }, (_unused, number) => `chat ${number}`);
+    const shown = ShownChats.of(ids, (id) => id.endsWith('7'));
+    expect(ids.every((id) => shown.has(id) === id.endsWith('7'))).toBe(true);
+    expect(shown.toBytes().readUInt32LE(4)).toBeLessThan(8);
+    expect(() => ShownChats.of(['a', 'a'], (id) => id === 'a')).toThrow('two of one id');
+  });
+
   it('are not read out of a text that is no cursor', () => {
     const cursor = inboxCursor(ShownChats.of(['a', 'b', 'c'], (id) => id === 'b'));
     expect(() => parseInboxCursor(cursor)).not.toThrow();

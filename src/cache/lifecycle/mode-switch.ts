@@ -19,6 +19,7 @@ export class ModeSwitch {
     if (mode === before) return;
     this.state.setMode(mode);
     this.#logger.log(`The cache is now ${mode}, was ${before}.`);
-    if (before === 'off') this.warmer.start();
+    if (mode === 'off') this.warmer.stop();
+    else if (before === 'off') this.warmer.start();
   }
 }

@@ -58,6 +58,7 @@ export class Warmer implements OnApplicationShutdown {
   #seconds = 0;
   /** Stopped, or given up. */
   #isOver = false;
+  #isShutDown = false;
   #running: Promise<void> | undefined;
   readonly #pauses = new Set<() => void>();
 
@@ -86,10 +87,14 @@ export class Warmer implements OnApplicationShutdown {
 
   /**
    * Begins, or begins again behind readers after the cache was off. Does not wait for the end; never throws. Nothing happens while it
-   * goes on.
+   * goes on; one that is being stopped is followed by another.
    */
   start(): void {
-    if (this.#isGoingOn) return;
+    if (this.#isShutDown) return;
+    if (this.#isGoingOn) {
+      if (this.#isOver) void this.#running?.then(() => this.start());
+      return;
+    }
     if (!this.state.isHolding) {
       this.#state = 'warm';
       return;
@@ -110,7 +115,13 @@ export class Warmer implements OnApplicationShutdown {
       });
   }
 
+  /** Ends it early: the cache is turned off. */
+  stop(): void {
+    this.#stop();
+  }
+
   async onApplicationShutdown(): Promise<void> {
+    this.#isShutDown = true;
     this.#stop();
     await this.#running;
   }
@@ -132,7 +143,7 @@ export class Warmer implements OnApplicationShutdown {
     const failed = lanes.find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     this.#end('warm');
-    this.#logger.log(`Warm: ${this.#progress()}.`);
+    this.#logger.log(`${this.#isOver ? 'Warming stopped' : 'Warm'}: ${this.#progress()}.`);
   }
 
   /** Tries again what fails, a few times. When it gives up, the other lane stops as well. */

@@ -131,8 +131,9 @@ export class MemoryStore {
     this.#evict();
   }
 
-  /** Holds a block of a held entry. */
+  /** Holds a block of an entry. One that is not held any more, or whose chat is gone, has no use for it. */
   installBlock(entry: ChatEntry, block: MessageBlock): void {
+    if (!isHeld(entry) || !entry.isPresent) return;
     const before = entry.blocks.get(block.index);
     if (before !== undefined) this.#shelf.remove(before);
     entry.blocks.set(block.index, block);

@@ -6,8 +6,14 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
  */
 const LEVEL = 1;
 
-/** What was unpacked last: who reads a packed block and then has it kept unpacked, pays once. */
-let last: { readonly packed: Buffer; readonly plain: Buffer } | undefined;
+/**
+ * What was unpacked last, for one page at the most: who reads packed blocks and then has them kept unpacked, pays once. These few
+ * buffers are in no ledger.
+ */
+const recent: { readonly packed: Buffer; readonly plain: Buffer }[] = [];
+
+/** Blocks of the largest page. */
+const RECENT_LIMIT = 5;
 
 /** Packs bytes by deflate, into a buffer of its own. */
 export function pack(plain: Buffer): Buffer {
@@ -24,10 +30,12 @@ export function pack(plain: Buffer): Buffer {
  * @param plainBytes - what was packed, in bytes.
  */
 export function unpack(packed: Buffer, plainBytes: number): Buffer {
-  if (last?.packed === packed) return last.plain;
+  const known = recent.find((each) => each.packed === packed);
+  if (known !== undefined) return known.plain;
   const plain = Buffer.allocUnsafeSlow(plainBytes);
   inflateRawSync(packed, { chunkSize: plainBytes + CHUNK_MARGIN }).copy(plain);
-  last = { packed, plain };
+  recent.push({ packed, plain });
+  if (recent.length > RECENT_LIMIT) recent.shift();
   return plain;
 }
 

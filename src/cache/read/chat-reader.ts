@@ -95,7 +95,7 @@ export class ChatReader {
       const loaded = await this.#load(chatIds, tail);
       return chatIds.map((chatId) => this.#build(chatId, loaded.get(chatId), tail));
     }
-    const missing = chatIds.filter((chatId) => !this.#pending.has(chatId));
+    const missing = [...new Set(chatIds)].filter((chatId) => !this.#pending.has(chatId));
     const waits = chatIds.flatMap((chatId) => this.#pending.get(chatId) ?? []);
     if (missing.length > 0) waits.push(...this.#loadTogether(missing, tail));
     return Promise.all(waits);
@@ -131,7 +131,13 @@ export class ChatReader {
   /** Reads a chat from the database, or joins who is doing so. */
   #fill(chatId: string, tail: number): Promise<ChatEntry> {
     if (!this.state.isHolding) return this.#loadDetached(chatId, tail);
-    return this.#pending.get(chatId) ?? this.#loadTogether([chatId], tail)[0]!;
+    const pending = this.#pending.get(chatId);
+    if (pending === undefined) return this.#loadTogether([chatId], tail)[0]!;
+    // It may be warming that reads the chat, which is no use of it; this is.
+    return pending.then((entry) => {
+      this.state.store.touch(entry);
+      return entry;
+    });
   }
 
   #loadTogether(chatIds: readonly string[], tail: number): Promise<ChatEntry>[] {

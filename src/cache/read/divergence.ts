@@ -3,14 +3,15 @@ import type { WireInbox } from '../wire-types.js';
 
 /**
  * Whether two answers about one chat contradict each other: they are of one version and not equal. Answers of different versions
- * were read at different times, which is no fault.
+ * were read at different times, which is no fault; nor is it one that a chat or a message is there for the one and not for the other.
  */
 export function isDivergent<T>(
   cached: CachedJson<T> | string | undefined,
   stored: CachedJson<T> | string | undefined,
 ): boolean {
   if (typeof cached !== 'object' || typeof stored !== 'object') return false;
-  return cached.version === stored.version && !cached.toBuffer().equals(stored.toBuffer());
+  const isSameTime = cached.version === stored.version && cached.tagVersion === stored.tagVersion;
+  return isSameTime && !cached.toBuffer().equals(stored.toBuffer());
 }
 
 /** The same of two inboxes, chat by chat. Chats that are in one only have moved, or were left, in between. */

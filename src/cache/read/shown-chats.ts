@@ -25,10 +25,11 @@ export class ShownChats {
   /** Makes one of all chats of a user. Expected O(chats). */
   static of(chatIds: readonly string[], isShown: (chatId: string) => boolean): ShownChats {
     const places = Math.ceil((chatIds.length * SPACE) / 3) + SPARE;
-    for (let seed = 0; ; seed++) {
+    for (let seed = 0; seed < MAX_SEEDS; seed++) {
       const bits = solve(chatIds, isShown, seed, places);
       if (bits !== undefined) return new ShownChats(seed, places, bits);
     }
+    throw new Error(`No filter of ${chatIds.length} chats was found: are there two of one id?`);
   }
 
   /** Reads what {@link toBytes} wrote; `undefined` for anything else. */
@@ -42,8 +43,9 @@ export class ShownChats {
   /** Whether a chat has been shown. O(1). */
   has(chatId: string): boolean {
     const hash = hashText(chatId, this.seed);
+    const other = hashText(chatId, ~this.seed);
     let value = 0;
-    for (let third = 0; third < 3; third++) value ^= bitAt(this.bits, placeOf(hash, third, this.places));
+    for (let third = 0; third < 3; third++) value ^= bitAt(this.bits, placeOf(hash, other, third, this.places));
     return value === 1;
   }
 
@@ -64,6 +66,9 @@ const SPACE = 1.24;
 /** Places more in each third, so that a handful of keys finds room as well. */
 const SPARE = 8;
 
+/** One seed in a few is enough, unless two ids are the same. */
+const MAX_SEEDS = 64;
+
 /** Check sum, seed, places: 32 bits each. */
 const HEADER_BYTES = 12;
 
@@ -80,8 +85,9 @@ function solve(
   const keys = new Uint32Array(places * 3);
   for (let key = 0; key < size; key++) {
     const hash = hashText(chatIds[key]!, seed);
+    const other = hashText(chatIds[key]!, ~seed);
     for (let third = 0; third < 3; third++) {
-      const place = placeOf(hash, third, places);
+      const place = placeOf(hash, other, third, places);
       placesOf[key * 3 + third] = place;
       counts[place]!++;
       keys[place]! ^= key;
@@ -116,8 +122,9 @@ function solve(
   return bits;
 }
 
-function placeOf(hash: number, third: number, places: number): number {
-  const share = (mixHash(hash + Math.imul(third, GOLDEN)) >>> 0) / 2 ** 32;
+/** Two hashes of 32 bits: keys with the same three places could not be told apart, and of 100,000 keys two have one of 32 bits in common. */
+function placeOf(hash: number, other: number, third: number, places: number): number {
+  const share = (mixHash(hash + Math.imul(third, other | 1)) >>> 0) / 2 ** 32;
   return third * places + Math.floor(share * places);
 }
 
@@ -130,6 +137,3 @@ function checksum(bytes: Buffer): number {
   for (let at = 4; at < bytes.length; at++) sum = Math.imul(sum ^ bytes[at]!, 0x01000193) + at;
   return mixHash(sum) >>> 0;
 }
-
-/** 2^32 divided by the golden ratio: spreads small numbers over 32 bits. */
-const GOLDEN = 0x9e3779b9;
