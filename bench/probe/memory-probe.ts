@@ -136,7 +136,7 @@ async function costOf(times: number, work: (chatId: string) => unknown): Promise
 /** What an operation allocates, on the heap and outside it: so few times that the collector does not come in between. */
 async function allocationOf(work: (chatId: string) => unknown): Promise<number> {
   const slices: number[] = [];
-  for (let slice = 0; slice < 15; slice++) {
+  for (let slice = 0; slice < 7; slice++) {
     const chatIds = nextChatIds(ALLOCATIONS);
     gc();
     const before = process.memoryUsage();

@@ -10,11 +10,11 @@ const MIB = 2 ** 20;
 const IS_LONG = process.env.SOAK === 'long';
 
 /**
- * What a process takes beside its budget. Measured with budgets from 8 to 256 MiB: Node and the modules 102 MiB; the young generation
- * and room that the heap keeps for itself 30 to 50 MiB; answers and buffers that nobody has collected yet up to 30 MiB; and what
- * malloc keeps of blocks that have gone, about 50 MiB (with `MALLOC_ARENA_MAX=1` hardly any).
+ * What a process takes beside its budget: Node and the modules 105 MiB; the young generation and the room that the heap keeps for itself
+ * about 50 MiB; answers and buffers that nobody has collected yet about 30 MiB; and what malloc keeps of blocks that have gone. Measured
+ * at the end: 195 to 200 MiB with budgets of 8 and 32 MiB, 263 MiB (273 at the highest) with one of 256 MiB; the rest is for other machines.
  */
-const BESIDE_BUDGET_BYTES = 256 * MIB;
+const BESIDE_BUDGET_BYTES = 320 * MIB;
 
 /** What may differ between two measurements of the same heap: compiled code, tables that grow in steps. */
 const SAME_HEAP_SHARE = 0.03;
