@@ -91,8 +91,8 @@ describe('a process through which chats pass', () => {
 
   it('has filled and evicted them, within the budget', () => {
     expect(report.fills).toBeGreaterThanOrEqual(PASSING.untilFills);
-    // Each with its block, but for those that are still there.
-    expect(report.removals).toBeGreaterThan(1.8 * PASSING.untilFills);
+    // All but those that are still there.
+    expect(report.removals).toBeGreaterThan(0.9 * PASSING.untilFills);
     expect(report.peakLedgerBytes).toBeLessThanOrEqual(PASSING.budgetBytes);
   });
 
