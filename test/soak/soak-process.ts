@@ -57,7 +57,7 @@ let tenth: { usedBytes: number; ledgerBytes: number } | undefined;
 
 for (let round = 0; progress() < 1; round++) {
   await Promise.all(Array.from({ length: READERS }, read));
-  if (round % 200 === 0) await tested.chats.warmMany(Array.from({ length: 20 }, () => sampleChatId(anyChat())));
+  if (round % 200 === 0) await tested.chats.warmMany(someChatIds(20));
   while (writtenBytes < readBytes * options.writes) write();
   if (round % 100 === 0) {
     // A process that never comes to its event loop frees no buffers.
@@ -98,6 +98,11 @@ function progress(): number {
 function anyChat(): number {
   const { chats } = database;
   return random.next() < 0.5 ? Math.floor(chats * random.next() ** 8) : random.integer(chats);
+}
+
+/** Each once, as the warmer asks for them. */
+function someChatIds(count: number): string[] {
+  return [...new Set(Array.from({ length: count }, () => sampleChatId(anyChat())))];
 }
 
 async function read(): Promise<void> {
