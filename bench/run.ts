@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
+import { benchMemory } from './memory.bench.js';
 import { benchWarm } from './warm.bench.js';
 
 const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<void>>> = {
   import: benchImport,
+  memory: benchMemory,
   reads: benchReads,
   warm: () => benchWarm(),
 };

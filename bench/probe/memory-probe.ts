@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { UserEntry } from '../../src/cache/local/user-entry.js';
 import type { MessageRecord } from '../../src/storage/records.js';
 import { asCommitted } from '../../src/storage/write/change.js';
 import { makeCache, probeChat, probeChatId, probeMessage } from './cache-probe.js';
@@ -12,10 +13,8 @@ export interface MemoryReport {
   readonly grownBytes: number;
   readonly rssBytes: number;
   readonly fullGcMs: number;
-  readonly getChat: Cost;
-  readonly page: Cost;
-  readonly apply: Cost;
-  readonly inbox: Cost;
+  /** What operations cost in it; absent in the process that holds next to nothing. */
+  readonly costs?: Readonly<Record<'getChat' | 'page' | 'apply' | 'inbox', Cost>>;
 }
 
 /** What an operation costs. */
@@ -27,6 +26,8 @@ export interface Cost {
 const MESSAGES = 100;
 const INBOX_CHATS = 1000;
 const MEMBERS = 3;
+/** Times an operation is done to see what it allocates. */
+const ALLOCATIONS = 50;
 
 /** Run by `memory.bench.ts` in a process of its own: CHATS, and a file with one JSON text a line. */
 const [chatsText, textsFile] = process.argv.slice(2) as [string, string];
@@ -65,11 +66,8 @@ const report: MemoryReport = {
   ledgerBytes: state.store.bytes,
   grownBytes: after.heapUsed + after.external - before.heapUsed - before.external,
   rssBytes: after.rss,
-  fullGcMs: gcTimes.sort((one, other) => one - other)[3]!,
-  getChat: await costOf(200_000, async () => void (await cache.getChat(probeChatId(next())))),
-  page: await costOf(100_000, () => void cache.peekMessages(probeChatId(next()), { limit: 50 })!.toBuffer()),
-  apply: await costOf(50_000, () => send(next())),
-  inbox: await costOf(500, async () => void (await cache.getUserChats('reader', { limit: 50 })), prepareInbox),
+  fullGcMs: middle(gcTimes),
+  ...(chats > 1 ? { costs: await measureCosts() } : {}),
 };
 process.stdout.write(JSON.stringify(report));
 
@@ -89,9 +87,16 @@ function usersOf(number: number): string[] {
   return number < INBOX_CHATS ? [...users, 'reader'] : users;
 }
 
+async function measureCosts(): Promise<Required<MemoryReport>['costs']> {
+  const getChat = await costOf(100_000, (chatId) => cache.getChat(chatId));
+  const page = await costOf(50_000, (chatId) => void cache.peekMessages(chatId, { limit: 50 })!.toBuffer());
+  prepareInbox();
+  const inbox = await costOf(500, () => cache.getUserChats('reader', { limit: 50 }));
+  return { getChat, page, apply: await costOf(50_000, send), inbox };
+}
+
 /** What the commit of a message does to the cache. */
-function send(number: number): void {
-  const chatId = probeChatId(number);
+function send(chatId: string): void {
   const { lastSeq, version } = state.store.getChat(chatId)!;
   const message = { ...probeMessage(lastSeq + 1, 'user-1', texts[lastSeq % texts.length]!), version: version + 1 };
   feed.announce(
@@ -103,8 +108,7 @@ function send(number: number): void {
 }
 
 /** The index of a user who is in a thousand chats, whose unread counts are known. */
-async function prepareInbox(): Promise<void> {
-  const { UserEntry } = await import('../../src/cache/local/user-entry.js');
+function prepareInbox(): void {
   const chatIds = Array.from({ length: Math.min(chats, INBOX_CHATS) }, (_unused, number) => probeChatId(number));
   state.store.installUser(new UserEntry('reader', chatIds));
   for (const chatId of chatIds) {
@@ -113,21 +117,44 @@ async function prepareInbox(): Promise<void> {
   }
 }
 
-/** Runs an operation many times: the middle of several slices, after one that warms up. */
-async function costOf(times: number, work: () => unknown, prepare?: () => Promise<void>): Promise<Cost> {
-  await prepare?.();
-  const slices: Cost[] = [];
+/** Runs an operation many times on chats in no order: the middle of several slices, after one that warms up. */
+async function costOf(times: number, work: (chatId: string) => unknown): Promise<Cost> {
+  const slices: number[] = [];
   for (let slice = 0; slice < 6; slice++) {
+    const chatIds = nextChatIds(times);
     gc();
-    const usedBytes = process.memoryUsage().heapUsed;
     const startedMs = performance.now();
-    for (let time = 0; time < times; time++) {
-      const result = work();
+    for (const chatId of chatIds) {
+      const result = work(chatId);
       if (result instanceof Promise) await result;
     }
-    const microseconds = ((performance.now() - startedMs) * 1000) / times;
-    const allocatedBytes = Math.max(0, process.memoryUsage().heapUsed - usedBytes) / times;
-    if (slice > 0) slices.push({ microseconds, allocatedBytes });
+    if (slice > 0) slices.push(((performance.now() - startedMs) * 1000) / times);
   }
-  return slices.sort((one, other) => one.microseconds - other.microseconds)[2]!;
+  return { microseconds: middle(slices), allocatedBytes: await allocationOf(work) };
+}
+
+/** What an operation allocates, on the heap and outside it: so few times that the collector does not come in between. */
+async function allocationOf(work: (chatId: string) => unknown): Promise<number> {
+  const slices: number[] = [];
+  for (let slice = 0; slice < 7; slice++) {
+    const chatIds = nextChatIds(ALLOCATIONS);
+    gc();
+    const before = process.memoryUsage();
+    for (const chatId of chatIds) {
+      const result = work(chatId);
+      if (result instanceof Promise) await result;
+    }
+    const after = process.memoryUsage();
+    slices.push((after.heapUsed + after.external - before.heapUsed - before.external) / ALLOCATIONS);
+  }
+  return middle(slices);
+}
+
+/** Ids that nobody has hashed yet, as requests bring them. */
+function nextChatIds(times: number): string[] {
+  return Array.from({ length: times }, () => Buffer.from(probeChatId(next())).toString('latin1'));
+}
+
+function middle(values: number[]): number {
+  return values.sort((one, other) => one - other)[values.length >> 1]!;
 }

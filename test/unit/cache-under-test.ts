@@ -24,6 +24,12 @@ export const TAIL_MESSAGES = 10;
 /** What stands between the cache and the database: asked before a statement reads, and again before its answer comes. */
 export type Passage = (step: string) => Promise<void>;
 
+/** What the cache asks of the database. */
+export type StatementsInMemory = Pick<
+  FakeDatabase,
+  'loadChats' | 'loadTails' | 'loadUserChats' | 'countUnread' | 'loadMessages' | 'pollHeads' | 'findMemberships'
+>;
+
 /** The cache with its real parts, over a database in memory whose answers come when the test lets them. */
 export class CacheUnderTest {
   readonly state: CacheState;
@@ -36,9 +42,13 @@ export class CacheUnderTest {
   readonly #feed = new ChangeFeed();
 
   constructor(
-    database: FakeDatabase,
+    database: StatementsInMemory,
     passage: Passage,
-    { maxBytes = 10_000_000, mode = 'on' }: { maxBytes?: number; mode?: CacheMode } = {},
+    {
+      maxBytes = 10_000_000,
+      mode = 'on',
+      tailMessages = TAIL_MESSAGES,
+    }: { maxBytes?: number; mode?: CacheMode; tailMessages?: number } = {},
   ) {
     const ask = async <T>(name: string, read: () => T): Promise<T> => {
       await passage(`${name} reads`);
@@ -75,7 +85,7 @@ export class CacheUnderTest {
     this.state = new CacheState({
       mode,
       maxBytes,
-      tailMessages: TAIL_MESSAGES,
+      tailMessages,
       warmDeadlineMs: 0,
       pollMs: 1_000_000,
     });
