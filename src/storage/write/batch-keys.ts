@@ -1,11 +1,10 @@
 import type { ChatOperation } from './chat-operation.js';
-import type { UnreadTally } from './unread-tally.js';
 
 /**
  * Names the row or client id that an operation is about, so that one batch holds each at most once: what is read under
  * the lock is then still true when the operation is decided. `undefined` means that nothing in the chat can get in its
  * way, or that deciding keeps account of what does: read markers follow each other, and messages and deletions change what
- * is unread ({@link UnreadTally}). {@link ALONE} means that it shares its transaction with no other operation of the chat.
+ * is unread (`unread-tally.ts`). {@link ALONE} means that it shares its transaction with no other operation of the chat.
  */
 export function batchKey(operation: ChatOperation): string | typeof ALONE | undefined {
   switch (operation.type) {
