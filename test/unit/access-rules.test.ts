@@ -112,6 +112,46 @@ describe('a user', () => {
   );
 });
 
+describe('who is in the chat', () => {
+  it.each([...PARTICIPANT_ROLES])('learns that a message does not exist, whatever their role: %s', (role) => {
+    expect(decide(rows(role), { type: 'edit', seq: 3, text: 'y' }, AS_USER)).toBe('message_not_found');
+    expect(decide(rows(role), { type: 'delete', seq: 3 }, AS_USER)).toBe('message_not_found');
+  });
+
+  it('is told the message that they sent before, although they may not send any more', () => {
+    const chat = rows('member');
+    const plan = { ...send, senderId: ACTOR, clientId: 'k' } as const;
+    expect(decide(chat, plan, AS_USER)).toBe('ok');
+    chat.participants.set(ACTOR, sampleParticipant({ userId: ACTOR, role: 'readonly' }));
+    const { head } = chat;
+    expect(decide(chat, plan, AS_USER)).toBe('ok');
+    expect(chat.head).toEqual(head);
+    expect(decide(chat, { ...plan, text: 'other' }, AS_USER)).toBe('forbidden');
+    expect(decide(chat, { ...plan, clientId: 'new' }, AS_USER)).toBe('forbidden');
+    expect(decide(chat, { ...plan, senderId: 'member' }, AS_USER)).toBe('forbidden');
+  });
+});
+
+describe('an owner who has left', () => {
+  it.each(['admin', 'owner'] as const)('comes back with the role that the request gives: asked by an %s', (role) => {
+    for (const given of ['admin', 'member', 'readonly', undefined] as const) {
+      const chat = rows(role);
+      chat.participants.set('owner', sampleParticipant({ userId: 'owner', role: 'owner', leftAtMs: SAMPLE_MS }));
+      expect(decide(chat, { type: 'join', userId: 'owner', role: given }, AS_USER)).toBe('ok');
+      expect(chat.participants.get('owner')).toMatchObject({ role: given ?? 'member', leftAtMs: null });
+    }
+  });
+
+  it('comes back as an owner only if an owner says so', () => {
+    for (const role of ['owner', 'admin'] as const) {
+      const chat = rows(role);
+      chat.participants.set('owner', sampleParticipant({ userId: 'owner', role: 'owner', leftAtMs: SAMPLE_MS }));
+      const plan = { type: 'join', userId: 'owner', role: 'owner' } as const;
+      expect(decide(chat, plan, AS_USER)).toBe(role === 'owner' ? 'ok' : 'forbidden');
+    }
+  });
+});
+
 describe('a service', () => {
   it.each(RULES)('may $what', ({ plan }) => {
     expect(decide(rows('member'), plan, SERVICE)).toBe('ok');

@@ -3,6 +3,7 @@ import type { ChatOperation, SendOperation } from '../../src/storage/write/chat-
 import {
   clientIdKey,
   reactionKey,
+  unreadKey,
   type ClientIdMatch,
   type Decision,
   type LockedChat,
@@ -40,9 +41,30 @@ export class ChatRows {
       messages: new Map(this.messages),
       clientIds,
       reactions: new Set(this.reactions),
+      unread: this.#countUnread(operations),
       ownerCount: active.filter(({ role }) => role === 'owner').length,
       participantCount: active.length,
     };
+  }
+
+  /** Counts a user's unread messages by looking at every message there is. */
+  countUnread(userId: string, lastReadSeq: number): number {
+    const unread = [...this.messages.values()].filter(
+      ({ seq, senderId, kind, deletedAtMs }) =>
+        seq > lastReadSeq && senderId !== userId && kind === 'user' && deletedAtMs === null,
+    );
+    return unread.length;
+  }
+
+  #countUnread(operations: readonly ChatOperation[]): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const operation of operations) {
+      if (operation.type !== 'markRead') continue;
+      const { userId, seq } = operation;
+      const lastReadSeq = Math.max(seq, this.participants.get(userId)?.lastReadSeq ?? 0);
+      counts.set(unreadKey(userId, lastReadSeq), this.countUnread(userId, lastReadSeq));
+    }
+    return counts;
   }
 
   /** Writes what was decided. */
@@ -66,7 +88,7 @@ export class ChatRows {
         else this.reactions.delete(key);
       }
       if (participant !== undefined) this.participants.set(participant.userId, participant);
-      if (chat !== undefined) this.chat = chat;
+      if (chat !== undefined) this.chat = chat.after;
       if (removeChat === true) this.chat = undefined;
     }
   }

@@ -27,30 +27,31 @@ export const INSERT_MESSAGES: Statement = {
 };
 
 /**
- * Replaces the content of messages, keeps the old content in `message_edit`, and gives back the metadata of those that
- * have some.
+ * Replaces the text or the metadata of messages, keeps the old content in `message_edit`, and gives back what the
+ * messages have now. What an edit does not replace is not written: a person may be changing it at the same time.
  *
- * Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs, `$3 bigint[]` versions, `$4 text[]` texts,
- * `$5 text[]` metadata, `$6 bigint[]` times in milliseconds.
+ * Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs, `$3 bigint[]` versions, `$4 text[]` texts, null to keep
+ * the text, `$5 bool[]` whether metadata is replaced, `$6 text[]` metadata, `$7 bigint[]` times in milliseconds.
  */
 export const EDIT_MESSAGES: Statement = {
   name: 'edit-messages',
   text: `
     WITH input AS (
-      SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])
-        AS x (chat_id, seq, version, text, metadata, at_ms)
+      SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::bool[], $6::text[], $7::bigint[])
+        AS x (chat_id, seq, version, text, has_metadata, metadata, at_ms)
     ), kept AS (
       INSERT INTO message_edit (chat_id, seq, version, text, metadata, replaced_at)
       SELECT m.chat_id, m.seq, m.version, m.text, m.metadata, ${timestamp('i.at_ms')}
       FROM input i JOIN message m USING (chat_id, seq)
     ), edited AS (
-      UPDATE message m SET version = i.version, text = i.text, metadata = i.metadata::jsonb, changed = true,
+      UPDATE message m SET version = i.version, text = coalesce(i.text, m.text), changed = true,
+        metadata = CASE WHEN i.has_metadata THEN i.metadata::jsonb ELSE m.metadata END,
         edited_at = ${timestamp('i.at_ms')},
         content_digest = CASE WHEN m.client_id IS NOT NULL THEN
           coalesce(m.content_digest, scrollback_content_digest(m.kind, m.text, m.metadata, m.reply_to)) END
       FROM input i WHERE m.chat_id = i.chat_id AND m.seq = i.seq
-      RETURNING m.chat_id, m.seq, m.metadata)
-    SELECT chat_id, seq, metadata::text AS metadata FROM edited WHERE metadata IS NOT NULL`,
+      RETURNING m.chat_id, m.seq, m.text, m.metadata)
+    SELECT chat_id, seq, text, metadata::text AS metadata FROM edited`,
 };
 
 /**
@@ -101,7 +102,8 @@ export const WRITE_REACTIONS: Statement = {
 };
 
 /**
- * Writes participants as decided, new or present.
+ * Writes participants as decided, new or present. Of a present one only what joining and leaving changes: the role and
+ * the time of joining are not touched by leaving, nor the latter by a change of role, nor the read marker by any.
  *
  * Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` users, `$3 text[]` roles, `$4 bigint[]` and `$5 bigint[]` times
  * of joining and leaving in milliseconds, `$6 bigint[]` read markers, `$7 bigint[]` versions.
@@ -113,8 +115,10 @@ export const WRITE_PARTICIPANTS: Statement = {
     SELECT chat_id, user_id, role, ${timestamp('joined_ms')}, ${timestamp('left_ms')}, last_read_seq, version
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
       AS x (chat_id, user_id, role, joined_ms, left_ms, last_read_seq, version)
-    ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at,
-      left_at = excluded.left_at, last_read_seq = excluded.last_read_seq, version = excluded.version`,
+    ON CONFLICT (chat_id, user_id) DO UPDATE SET left_at = excluded.left_at, version = excluded.version,
+      role = CASE WHEN excluded.left_at IS NULL THEN excluded.role ELSE participant.role END,
+      joined_at = CASE WHEN excluded.left_at IS NULL AND participant.left_at IS NOT NULL
+        THEN excluded.joined_at ELSE participant.joined_at END`,
 };
 
 /**
@@ -130,19 +134,28 @@ export const MOVE_MARKERS: Statement = {
     WHERE p.chat_id = x.chat_id AND p.user_id = x.user_id`,
 };
 
-/** Writes a chat's own fields. Parameters: `$1 uuid` id, `$2 text` title, `$3 jsonb` metadata, `$4 bigint` time in milliseconds. */
-export const UPDATE_CHAT: Statement = {
-  name: 'update-chat',
+/**
+ * Writes the title or the metadata of chats and gives back what they have now. What is not changed is not written: a
+ * person may be changing it at the same time.
+ *
+ * Parameters, row by row: `$1 uuid[]` chats, `$2 bool[]` whether the title is replaced, `$3 text[]` titles, `$4 text[]`
+ * metadata, null to keep it, `$5 bigint[]` times in milliseconds.
+ */
+export const UPDATE_CHATS: Statement = {
+  name: 'update-chats',
   text: `
-    UPDATE chat SET title = $2::text, metadata = $3::jsonb, updated_at = ${timestamp('$4::bigint')}
-    WHERE id = $1::uuid
-    RETURNING metadata::text AS metadata`,
+    UPDATE chat c SET updated_at = ${timestamp('i.at_ms')},
+      title = CASE WHEN i.has_title THEN i.title ELSE c.title END, metadata = coalesce(i.metadata::jsonb, c.metadata)
+    FROM unnest($1::uuid[], $2::bool[], $3::text[], $4::text[], $5::bigint[])
+      AS i (chat_id, has_title, title, metadata, at_ms)
+    WHERE c.id = i.chat_id
+    RETURNING c.id AS chat_id, c.title, c.metadata::text AS metadata`,
 };
 
-/** Marks a chat as deleted. Parameter: `$1 uuid` id. */
-export const REMOVE_CHAT: Statement = {
-  name: 'remove-chat',
-  text: `UPDATE chat SET deleted_at = clock_timestamp() WHERE id = $1::uuid`,
+/** Marks chats as deleted. Parameter: `$1 uuid[]` ids. */
+export const REMOVE_CHATS: Statement = {
+  name: 'remove-chats',
+  text: `UPDATE chat SET deleted_at = clock_timestamp() WHERE id = ANY ($1::uuid[])`,
 };
 
 /**

@@ -1,8 +1,8 @@
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import type { ParticipantRecord } from '../records.js';
 import { chatNotFound } from './chat-errors.js';
-import type { ChatOperation } from './chat-operation.js';
-import type { LockedChat } from './chat-state.js';
+import type { ChatOperation, SendOperation } from './chat-operation.js';
+import { clientIdKey, type LockedChat } from './chat-state.js';
 
 /**
  * Refuses what the actor's role does not allow, by what the database says under the chat's lock: a membership that was
@@ -24,14 +24,18 @@ function isAllowed(operation: ChatOperation, { role, userId }: ParticipantRecord
   const isAdmin = role === 'owner' || role === 'admin';
   switch (operation.type) {
     case 'send':
-      return role !== 'readonly' && operation.senderId === userId && operation.kind === 'user';
+      if (operation.senderId !== userId || operation.kind !== 'user') return false;
+      return role !== 'readonly' || isReplay(operation, locked);
     case 'react':
       return role !== 'readonly' && operation.userId === userId;
     case 'markRead':
       return operation.userId === userId;
     case 'edit':
-    case 'delete':
-      return isAdmin || (role !== 'readonly' && locked.messages.get(operation.seq)?.senderId === userId);
+    case 'delete': {
+      const message = locked.messages.get(operation.seq);
+      // Who is in the chat may know which messages it has: that there is none is told as such.
+      return isAdmin || message === undefined || (role !== 'readonly' && message.senderId === userId);
+    }
     case 'join':
       return isAdmin && (role === 'owner' || !touchesOwner(operation.userId, operation.role, locked));
     case 'leave':
@@ -46,7 +50,13 @@ function isAllowed(operation: ChatOperation, { role, userId }: ParticipantRecord
   }
 }
 
-/** Whether a change of membership makes or unmakes an owner, which only owners may do. */
+/** Whether a send repeats one that is stored: it writes nothing, so that it takes no right to write. */
+function isReplay(operation: SendOperation, locked: LockedChat): boolean {
+  return operation.clientId !== null && locked.clientIds.get(clientIdKey(operation))?.sameContent === true;
+}
+
+/** Whether a change of membership makes or unmakes an owner, which only owners may do. Who has left is none any more. */
 function touchesOwner(userId: string, role: string | undefined, locked: LockedChat): boolean {
-  return role === 'owner' || locked.participants.get(userId)?.role === 'owner';
+  const participant = locked.participants.get(userId);
+  return role === 'owner' || (participant?.role === 'owner' && participant.leftAtMs === null);
 }

@@ -3,7 +3,8 @@ import type { ChatOperation } from './chat-operation.js';
 /**
  * Names the row or client id that an operation is about, so that one batch holds each at most once: what is read under
  * the lock is then still true when the operation is decided. `undefined` means that nothing in the chat can get in its
- * way; {@link ALONE} that it shares its transaction with no other operation of the chat.
+ * way, or that deciding keeps account of what does: read markers follow each other, and messages and deletions change what
+ * is unread (`unread-tally.ts`). {@link ALONE} means that it shares its transaction with no other operation of the chat.
  */
 export function batchKey(operation: ChatOperation): string | typeof ALONE | undefined {
   switch (operation.type) {
@@ -14,7 +15,7 @@ export function batchKey(operation: ChatOperation): string | typeof ALONE | unde
     case 'react':
       return `message ${operation.seq}`;
     case 'markRead':
-      return `participant ${operation.userId}`;
+      return undefined;
     case 'join':
     case 'leave':
     case 'update':
@@ -34,7 +35,6 @@ export const ALONE = Symbol('alone');
  */
 export function takeBatch<Entry extends { readonly operation: ChatOperation }>(queue: Entry[], limit: number): Entry[] {
   const keys = new Set<string>();
-  let hasMarker = false;
   let taken = 0;
   while (taken < queue.length && taken < limit) {
     const key = batchKey(queue[taken]!.operation);
@@ -42,10 +42,6 @@ export function takeBatch<Entry extends { readonly operation: ChatOperation }>(q
       if (taken === 0) taken = 1;
       break;
     }
-    const { type } = queue[taken]!.operation;
-    // Unread messages are counted when the whole batch is written: nothing that changes the count may follow a marker.
-    if (hasMarker && (type === 'send' || type === 'delete')) break;
-    hasMarker ||= type === 'markRead';
     if (key !== undefined) {
       if (keys.has(key)) break;
       keys.add(key);

@@ -21,6 +21,8 @@ export interface LockedChat {
   readonly clientIds: ReadonlyMap<string, ClientIdMatch>;
   /** Emoji on messages, as `seq userId emoji` keys of {@link reactionKey}. */
   readonly reactions: ReadonlySet<string>;
+  /** Unread messages of users from a read marker on, by {@link unreadKey}; of markers before the last message. */
+  readonly unread: ReadonlyMap<string, number>;
   /** Active owners; asked for by operations that may take one away. */
   readonly ownerCount: number;
   readonly participantCount: number;
@@ -35,7 +37,7 @@ export interface RowWrites {
   readonly participant?: ParticipantRecord;
   /** Only the read marker of a participant. */
   readonly marker?: ParticipantRecord;
-  readonly chat?: ChatRecord;
+  readonly chat?: { readonly before: ChatRecord; readonly after: ChatRecord };
   readonly removeChat?: true;
 }
 
@@ -57,4 +59,9 @@ export function clientIdKey(operation: Pick<SendOperation, 'senderId' | 'clientI
 /** The key of one user's emoji on one message of a chat. */
 export function reactionKey(seq: number, userId: string, emoji: string): string {
   return `${seq}\u0000${userId}\u0000${emoji}`;
+}
+
+/** The key of a user's unread messages when their read marker stands at a seq. */
+export function unreadKey(userId: string, lastReadSeq: number): string {
+  return `${lastReadSeq}\u0000${userId}`;
 }

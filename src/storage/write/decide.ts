@@ -15,6 +15,7 @@ import type {
   UpdateOperation,
 } from './chat-operation.js';
 import { clientIdKey, reactionKey, type Decision, type LockedChat } from './chat-state.js';
+import { UnreadTally } from './unread-tally.js';
 
 /**
  * Decides the operations of one chat in the order they came: who is refused, which seq and version each gets, what is
@@ -22,7 +23,8 @@ import { clientIdKey, reactionKey, type Decision, type LockedChat } from './chat
  *
  * A pure function of what was read under the chat's lock, so that a refused or repeated operation takes no seq and no
  * version: numbers are given out only here, one by one, to what will be written. Operations of one batch never concern
- * the same row or client id: the group commit parts those (`batch-keys.ts`).
+ * the same row or client id, since the group commit parts those (`batch-keys.ts`); but for read markers, which are kept
+ * account of here.
  */
 export function decideAll(
   head: HeadRecord,
@@ -44,6 +46,9 @@ export function decideAll(
 class Line {
   lastSeq: number;
   version: number;
+  readonly #unread: UnreadTally;
+  /** Participants whose read marker the batch has moved. */
+  readonly #moved = new Map<string, ParticipantRecord>();
 
   constructor(
     head: HeadRecord,
@@ -51,9 +56,16 @@ class Line {
   ) {
     this.lastSeq = head.lastSeq;
     this.version = head.version;
+    this.#unread = new UnreadTally(head, locked);
   }
 
   decide(operation: ChatOperation): Decision {
+    const decision = this.#decide(operation);
+    if ('change' in decision && decision.change?.type === 'message') this.#unread.note(decision.change);
+    return decision;
+  }
+
+  #decide(operation: ChatOperation): Decision {
     if (this.locked.chat === undefined) throw chatNotFound(operation.chatId);
     checkRights(operation, this.locked);
     switch (operation.type) {
@@ -196,22 +208,25 @@ class Line {
   }
 
   #markRead(operation: MarkReadOperation): Decision {
-    const before = this.locked.participants.get(operation.userId);
+    const before = this.#moved.get(operation.userId) ?? this.locked.participants.get(operation.userId);
     if (before === undefined || before.leftAtMs !== null) throw participantNotFound(operation.userId);
     if (operation.seq > this.lastSeq) {
       throw new ScrollbackError('read_beyond_end', `The chat ends at seq ${this.lastSeq}.`, [
         { field: 'seq', message: `is beyond the last message, ${this.lastSeq}` },
       ]);
     }
-    if (operation.seq <= before.lastReadSeq)
-      return { operation, result: { version: this.version, participant: before } };
+    const unread = this.#unread.count(operation.userId, Math.max(operation.seq, before.lastReadSeq));
+    if (operation.seq <= before.lastReadSeq) {
+      return { operation, result: { version: this.version, participant: before, unread } };
+    }
     this.version++;
     const participant = { ...before, lastReadSeq: operation.seq, version: this.version };
+    this.#moved.set(operation.userId, participant);
     return {
       operation,
-      result: { version: this.version, participant },
+      result: { version: this.version, participant, unread },
       writes: { marker: participant },
-      change: { type: 'participant', version: this.version, cause: 'read', participant },
+      change: { type: 'participant', version: this.version, cause: 'read', participant, unread },
     };
   }
 
@@ -266,7 +281,7 @@ class Line {
     return {
       operation,
       result: { version: this.version },
-      writes: { chat },
+      writes: { chat: { before, after: chat } },
       change: { type: 'chat', version: this.version, chat },
     };
   }

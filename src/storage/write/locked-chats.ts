@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import type { Statement, Transaction } from '../database.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from '../records.js';
+import { COUNT_UNREAD_AFTER } from '../statements/count-unread.js';
 import { FIND_HEADS, LIMIT_LOCK_WAIT, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
 import {
   COUNT_PARTICIPANTS,
@@ -20,7 +21,7 @@ import {
   type ReactionArray,
 } from '../statements/read-rows.js';
 import type { ChatOperation, ReactOperation, SendOperation } from './chat-operation.js';
-import { clientIdKey, reactionKey, type ClientIdMatch, type LockedChat } from './chat-state.js';
+import { clientIdKey, reactionKey, unreadKey, type ClientIdMatch, type LockedChat } from './chat-state.js';
 
 /** One chat of a batch: its locked head and everything that deciding its operations needs. */
 export interface LockedLine {
@@ -34,6 +35,7 @@ interface MutableLockedChat extends LockedChat {
   messages: Map<number, MessageRecord>;
   clientIds: Map<string, ClientIdMatch>;
   reactions: Set<string>;
+  unread: Map<string, number>;
   ownerCount: number;
   participantCount: number;
 }
@@ -80,6 +82,7 @@ export async function lockChats(
         messages: new Map(),
         clientIds: new Map(),
         reactions: new Set(),
+        unread: new Map(),
         ownerCount: 0,
         participantCount: 0,
       },
@@ -95,6 +98,7 @@ export async function lockChats(
     readReactions(transaction, asked, of),
     readCounts(transaction, asked, of),
   ]);
+  await readUnread(transaction, asked, lines);
   const missing = [...operations.keys()].filter((chatId) => !lines.has(chatId));
   const held = isPatient ? [] : await queryUnlessEmpty<{ chat_id: string }>(transaction, FIND_HEADS, [missing]);
   return { lines, passedOver: held.map((row) => row.chat_id) };
@@ -196,6 +200,41 @@ async function readCounts(transaction: Transaction, asked: ChatOperation[], of: 
     const locked = of(row.chat_id);
     locked.participantCount = row.participants;
     locked.ownerCount = row.owners;
+  }
+}
+
+/**
+ * Counts what users have not read from where the read markers of the batch may stand. A marker at the last message or
+ * beyond, among the messages of the batch, has nothing behind it yet.
+ */
+async function readUnread(
+  transaction: Transaction,
+  asked: ChatOperation[],
+  lines: ReadonlyMap<string, { head: HeadRecord; locked: MutableLockedChat }>,
+): Promise<void> {
+  const keys = new Map<string, { chatId: string; userId: string; lastReadSeq: number }>();
+  for (const operation of asked) {
+    if (operation.type !== 'markRead') continue;
+    const { chatId, userId } = operation;
+    const { head, locked } = lines.get(chatId)!;
+    const participant = locked.participants.get(userId);
+    if (participant === undefined || participant.leftAtMs !== null) continue;
+    const lastReadSeq = Math.max(operation.seq, participant.lastReadSeq);
+    if (lastReadSeq < head.lastSeq)
+      keys.set(`${chatId} ${unreadKey(userId, lastReadSeq)}`, { chatId, userId, lastReadSeq });
+  }
+  const rows = await queryUnlessEmpty<{ chat_id: string; user_id: string; last_read_seq: string; unread: string }>(
+    transaction,
+    COUNT_UNREAD_AFTER,
+    [
+      [...keys.values()].map((key) => key.chatId),
+      [...keys.values()].map((key) => key.userId),
+      [...keys.values()].map((key) => key.lastReadSeq),
+    ],
+  );
+  for (const row of rows) {
+    const key = unreadKey(row.user_id, Number(row.last_read_seq));
+    lines.get(row.chat_id)!.locked.unread.set(key, Number(row.unread));
   }
 }
 

@@ -4,18 +4,36 @@ import {
   EDIT_MESSAGES,
   INSERT_MESSAGES,
   MOVE_MARKERS,
-  REMOVE_CHAT,
-  UPDATE_CHAT,
+  REMOVE_CHATS,
+  UPDATE_CHATS,
   WRITE_PARTICIPANTS,
   WRITE_REACTIONS,
 } from '../statements/write-rows.js';
+import type { ParticipantRecord } from '../records.js';
 import type { Decision, RowWrites } from './chat-state.js';
 
-/** Metadata in the form that the database keeps (key order, numbers), by the row that has it. */
-export interface StoredMetadata {
-  /** Keyed `chatId seq`. */
-  readonly messages: ReadonlyMap<string, string>;
-  readonly chats: ReadonlyMap<string, string>;
+/**
+ * What rows have once they are written: metadata in the form that the database keeps (key order, numbers), and what an
+ * operation has left as it is.
+ */
+export interface StoredContents {
+  /** Keyed `chatId seq`; sent messages only if they have metadata. */
+  readonly messages: ReadonlyMap<string, StoredMessage>;
+  readonly chats: ReadonlyMap<string, StoredChat>;
+}
+
+interface StoredMessage {
+  readonly chat_id: string;
+  readonly seq: string;
+  /** Only of an edited message. */
+  readonly text?: string | null;
+  readonly metadata: string | null;
+}
+
+interface StoredChat {
+  readonly chat_id: string;
+  readonly title: string | null;
+  readonly metadata: string;
 }
 
 interface Write extends RowWrites {
@@ -27,7 +45,7 @@ interface Write extends RowWrites {
 export async function writeRows(
   transaction: Transaction,
   byChat: ReadonlyMap<string, readonly Decision[]>,
-): Promise<StoredMetadata> {
+): Promise<StoredContents> {
   const writes: Write[] = [];
   for (const [chatId, decisions] of byChat) {
     for (const decision of decisions) {
@@ -35,30 +53,18 @@ export async function writeRows(
       writes.push({ ...decision.writes, chatId, version: decision.result.version });
     }
   }
-  const messages = new Map<string, string>();
-  const chats = new Map<string, string>();
+  const messages = new Map<string, StoredMessage>();
   for (const rows of await Promise.all([insertMessages(transaction, writes), editMessages(transaction, writes)])) {
-    for (const row of rows) messages.set(`${row.chat_id} ${row.seq}`, row.metadata);
+    for (const row of rows) messages.set(`${row.chat_id} ${row.seq}`, row);
   }
   await deleteMessages(transaction, writes);
   await writeReactions(transaction, writes);
   await writeParticipants(transaction, writes);
   await moveMarkers(transaction, writes);
-  for (const write of writes) {
-    if (write.chat !== undefined) {
-      const { id, title, metadataJson, updatedAtMs } = write.chat;
-      const rows = await transaction.query<{ metadata: string }>(UPDATE_CHAT, [id, title, metadataJson, updatedAtMs]);
-      chats.set(id, rows[0]?.metadata ?? metadataJson);
-    }
-    if (write.removeChat === true) await transaction.query(REMOVE_CHAT, [write.chatId]);
-  }
+  const chats = new Map((await updateChats(transaction, writes)).map((row) => [row.chat_id, row]));
+  const removed = writes.filter((write) => write.removeChat === true);
+  await writeColumns(transaction, REMOVE_CHATS, removed, [(row) => row.chatId]);
   return { messages, chats };
-}
-
-interface MetadataRow {
-  readonly chat_id: string;
-  readonly seq: string;
-  readonly metadata: string;
 }
 
 /** One column of a statement's parameters: how to take it from a row. */
@@ -77,7 +83,7 @@ async function writeColumns<Row, Result extends object>(
   );
 }
 
-function insertMessages(transaction: Transaction, writes: readonly Write[]): Promise<MetadataRow[]> {
+function insertMessages(transaction: Transaction, writes: readonly Write[]): Promise<StoredMessage[]> {
   const rows = writes.flatMap(({ chatId, insert }) => (insert === undefined ? [] : [{ chatId, ...insert }]));
   return writeColumns(transaction, INSERT_MESSAGES, rows, [
     (row) => row.chatId,
@@ -93,15 +99,27 @@ function insertMessages(transaction: Transaction, writes: readonly Write[]): Pro
   ]);
 }
 
-function editMessages(transaction: Transaction, writes: readonly Write[]): Promise<MetadataRow[]> {
-  const rows = writes.flatMap(({ chatId, edit }) => (edit === undefined ? [] : [{ chatId, ...edit.after }]));
+function editMessages(transaction: Transaction, writes: readonly Write[]): Promise<StoredMessage[]> {
+  const rows = writes.flatMap(({ chatId, edit }) => (edit === undefined ? [] : [{ chatId, ...edit }]));
   return writeColumns(transaction, EDIT_MESSAGES, rows, [
     (row) => row.chatId,
-    (row) => row.seq,
-    (row) => row.version,
-    (row) => row.text,
-    (row) => row.metadataJson,
-    (row) => row.editedAtMs,
+    (row) => row.after.seq,
+    (row) => row.after.version,
+    (row) => (row.after.text === row.before.text ? null : row.after.text),
+    (row) => row.after.metadataJson !== row.before.metadataJson,
+    (row) => row.after.metadataJson,
+    (row) => row.after.editedAtMs,
+  ]);
+}
+
+function updateChats(transaction: Transaction, writes: readonly Write[]): Promise<StoredChat[]> {
+  const rows = writes.flatMap(({ chat }) => (chat === undefined ? [] : [chat]));
+  return writeColumns(transaction, UPDATE_CHATS, rows, [
+    (row) => row.after.id,
+    (row) => row.after.title !== row.before.title,
+    (row) => row.after.title,
+    (row) => (row.after.metadataJson === row.before.metadataJson ? null : row.after.metadataJson),
+    (row) => row.after.updatedAtMs,
   ]);
 }
 
@@ -144,12 +162,16 @@ async function writeParticipants(transaction: Transaction, writes: readonly Writ
   ]);
 }
 
+/** Where a batch moves a marker several times, its row becomes what the last of them says. */
 async function moveMarkers(transaction: Transaction, writes: readonly Write[]): Promise<void> {
-  const rows = writes.flatMap(({ chatId, marker }) => (marker === undefined ? [] : [{ chatId, ...marker }]));
-  await writeColumns(transaction, MOVE_MARKERS, rows, [
-    (row) => row.chatId,
-    (row) => row.userId,
-    (row) => row.lastReadSeq,
-    (row) => row.version,
-  ]);
+  const last = new Map<string, ParticipantRecord & { readonly chatId: string }>();
+  for (const { chatId, marker } of writes) {
+    if (marker !== undefined) last.set(`${chatId} ${marker.userId}`, { chatId, ...marker });
+  }
+  await writeColumns(
+    transaction,
+    MOVE_MARKERS,
+    [...last.values()],
+    [(row) => row.chatId, (row) => row.userId, (row) => row.lastReadSeq, (row) => row.version],
+  );
 }

@@ -1,7 +1,6 @@
 import { compactJson } from '../compact-json.js';
 import type { Database, Transaction } from '../database.js';
 import type { HeadRecord, MessageRecord } from '../records.js';
-import { COUNT_UNREAD } from '../statements/count-unread.js';
 import { LOOK_UP_MESSAGES } from '../statements/look-up.js';
 import { readMessages, type MessageArray, type ReactionArray } from '../statements/read-rows.js';
 import { MOVE_HEADS } from '../statements/write-rows.js';
@@ -12,7 +11,7 @@ import type { ChatOperation } from './chat-operation.js';
 import type { Decision } from './chat-state.js';
 import { decideAll } from './decide.js';
 import { lockChats } from './locked-chats.js';
-import { writeRows, type StoredMetadata } from './row-writer.js';
+import { writeRows, type StoredContents } from './row-writer.js';
 
 /** What a committed batch came to. */
 export interface BatchOutcome {
@@ -70,7 +69,7 @@ async function finish(
   byChat: ReadonlyMap<string, readonly Decision[]>,
   moved: ReadonlyMap<string, HeadRecord>,
 ): Promise<{ decisions: Map<ChatOperation, Decision>; changes: ChatChanges[] }> {
-  const metadata = await writeRows(transaction, byChat);
+  const stored = await writeRows(transaction, byChat);
   if (moved.size > 0) {
     const heads = [...moved.values()];
     await transaction.query(MOVE_HEADS, [
@@ -79,13 +78,13 @@ async function finish(
       heads.map((head) => head.version),
     ]);
   }
+  const reread = await readAgain(transaction, byChat);
   const decisions = new Map<ChatOperation, Decision>();
   const changes: ChatChanges[] = [];
   for (const [chatId, decided] of byChat) {
     const finished: Change[] = [];
-    const touched = touchedSeqs(decided);
     for (const decision of decided) {
-      const complete = await completeDecision(transaction, chatId, decision, metadata, touched);
+      const complete = completeDecision(chatId, decision, stored, reread);
       decisions.set(decision.operation, complete);
       if ('change' in complete && complete.change !== undefined) finished.push(complete.change);
     }
@@ -94,44 +93,69 @@ async function finish(
   return { decisions, changes };
 }
 
-/** Adds what only the database knows once the rows are written: the kept form of metadata, reactions, unread counts. */
-async function completeDecision(
-  transaction: Transaction,
+/** Messages by `chatId seq`. */
+type MessagesByPlace = ReadonlyMap<string, MessageRecord>;
+
+/** Adds what only the database knows once the rows are written: the kept form of metadata, reactions. */
+function completeDecision(
   chatId: string,
   decision: Decision,
-  metadata: StoredMetadata,
-  touched: ReadonlySet<number>,
-): Promise<Decision> {
+  stored: StoredContents,
+  reread: MessagesByPlace,
+): Decision {
   if ('error' in decision) return decision;
-  const { operation, result, change } = decision;
-  if (result.replayed === true && touched.has(result.message!.seq)) {
-    // The batch has changed the message that is repeated: it is told as it is now.
-    const message = await readMessage(transaction, chatId, result.message!.seq);
-    return { ...decision, result: { ...result, message } };
-  }
-  if (operation.type === 'markRead') {
-    const unread = await countUnread(transaction, chatId, operation.userId);
-    return {
-      ...decision,
-      result: { ...result, unread },
-      ...(change?.type === 'participant' ? { change: { ...change, unread } } : {}),
-    };
-  }
+  const { result, change } = decision;
   if (change?.type === 'chat') {
-    const stored = metadata.chats.get(chatId);
-    return stored === undefined
-      ? decision
-      : { ...decision, change: { ...change, chat: { ...change.chat, metadataJson: compactJson(stored) } } };
+    const row = stored.chats.get(chatId);
+    if (row === undefined) return decision;
+    const chat = { ...change.chat, title: row.title, metadataJson: compactJson(row.metadata) };
+    return { ...decision, change: { ...change, chat } };
   }
+  const told = result.message;
+  if (told === undefined) return decision;
+  const place = `${chatId} ${told.seq}`;
+  if (result.replayed === true) return { ...decision, result: { ...result, message: reread.get(place) ?? told } };
   if (change?.type !== 'message') return decision;
   let message = change.message;
+  const row = stored.messages.get(place);
   if (change.cause === 'reacted') {
-    message = await readMessage(transaction, chatId, message.seq);
-  } else {
-    const stored = metadata.messages.get(`${chatId} ${message.seq}`);
-    if (stored !== undefined) message = { ...message, metadataJson: stored === '{}' ? null : compactJson(stored) };
+    message = reread.get(place)!;
+  } else if (row !== undefined && change.cause !== 'deleted') {
+    const metadataJson = row.metadata === null || row.metadata === '{}' ? null : compactJson(row.metadata);
+    message = { ...message, metadataJson, text: row.text ?? message.text };
   }
   return { ...decision, result: { ...result, message }, change: { ...change, message } };
+}
+
+/**
+ * Reads again, with all rows written, the messages that got reactions, and those that a send of the batch repeats while another operation
+ * of the batch changes them: they are told as they are now.
+ */
+async function readAgain(
+  transaction: Transaction,
+  byChat: ReadonlyMap<string, readonly Decision[]>,
+): Promise<MessagesByPlace> {
+  const keys: { readonly chatId: string; readonly seq: number }[] = [];
+  for (const [chatId, decided] of byChat) {
+    const touched = touchedSeqs(decided);
+    for (const decision of decided) {
+      if ('error' in decision || decision.result.message === undefined) continue;
+      const { seq } = decision.result.message;
+      const isReacted = decision.change?.type === 'message' && decision.change.cause === 'reacted';
+      if (isReacted || (decision.result.replayed === true && touched.has(seq))) keys.push({ chatId, seq });
+    }
+  }
+  if (keys.length === 0) return new Map();
+  const rows = await transaction.query<{ chat_id: string; message: MessageArray; reactions: ReactionArray[] | null }>(
+    LOOK_UP_MESSAGES,
+    [keys.map((key) => key.chatId), keys.map((key) => key.seq)],
+  );
+  return new Map(
+    rows.map((row) => {
+      const message = readMessages([row.message], row.reactions)[0]!;
+      return [`${row.chat_id} ${message.seq}`, message];
+    }),
+  );
 }
 
 /** Messages that decisions change and do not make. */
@@ -143,17 +167,4 @@ function touchedSeqs(decisions: readonly Decision[]): ReadonlySet<number> {
     }
   }
   return seqs;
-}
-
-async function readMessage(transaction: Transaction, chatId: string, seq: number): Promise<MessageRecord> {
-  const [row] = await transaction.query<{ message: MessageArray; reactions: ReactionArray[] | null }>(
-    LOOK_UP_MESSAGES,
-    [[chatId], [seq]],
-  );
-  return readMessages([row!.message], row!.reactions)[0]!;
-}
-
-async function countUnread(transaction: Transaction, chatId: string, userId: string): Promise<number> {
-  const rows = await transaction.query<{ unread: string }>(COUNT_UNREAD, [userId, [chatId]]);
-  return Number(rows[0]?.unread ?? 0);
 }
