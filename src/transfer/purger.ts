@@ -8,7 +8,7 @@ export interface PurgeSettings {
   readonly batchMessages: number;
   /** Chats locked by one transaction. Too many and most senders wait for somebody else's messages. */
   readonly batchChats: number;
-  /** Chats that are looked through by one query. */
+  /** Chats that are looked through by one query: many large ones take longer than a statement may. */
   readonly scanChats: number;
   /** Times that chats held by somebody else are tried again, and the pause before each: for ever would be no end. */
   readonly heldRounds: number;
@@ -18,7 +18,7 @@ export interface PurgeSettings {
 const DEFAULTS: PurgeSettings = {
   batchMessages: 2000,
   batchChats: 100,
-  scanChats: 500,
+  scanChats: 100,
   heldRounds: 30,
   heldPauseMs: 1000,
 };

@@ -44,8 +44,8 @@ export interface AnswerRepositories {
   readonly tailRepository: TailRepository;
 }
 
-/** Gaps that one page goes beyond while messages vanish under it. */
-const GAP_ATTEMPTS = 4;
+/** Runs of holes that one page goes beyond while messages vanish under it. */
+const HOLE_ATTEMPTS = 4;
 
 /** Puts answers together from what the readers of one state give. */
 export class AnswerReader {
@@ -123,16 +123,16 @@ export class AnswerReader {
     options: ReadOptions,
   ): Promise<Answer<CachedJson<WirePage>>> {
     const source = this.#missOrBypass;
-    for (let attempt = 1, gap = run; ; attempt++) {
-      const neighbours = await this.repository.findNeighbours(gap.chatId, gap.range.fromSeq, gap.range.toSeq);
+    for (let attempt = 1, holes = run; ; attempt++) {
+      const neighbours = await this.repository.findNeighbours(holes.chatId, holes.range.fromSeq, holes.range.toSeq);
       const place = placeBeyond(query, neighbours);
       // A chat in which somebody goes on deleting what was just found is told as it is: with what else there is.
-      if (place === undefined || attempt === GAP_ATTEMPTS) return { source, found: pageJson(gap, neighbours) };
-      const next = await this.messages.read(gap.chatId, options.minVersion ?? 0, (entry) =>
+      if (place === undefined || attempt === HOLE_ATTEMPTS) return { source, found: pageJson(holes, neighbours) };
+      const next = await this.messages.read(holes.chatId, options.minVersion ?? 0, (entry) =>
         isVisible(entry, options) ? pageRange(place, entry.lastSeq, entry.firstSeq) : undefined,
       );
       if (next.run === undefined || !isAllHoles(next.run)) return { source, found: next.run && pageJson(next.run) };
-      gap = next.run;
+      holes = next.run;
     }
   }
 
@@ -209,7 +209,7 @@ function isAllHoles({ slices, range }: MessageRun): boolean {
   return slices.length === 0 && range.toSeq >= range.fromSeq;
 }
 
-/** Where a query goes on behind a gap; `undefined` when there is nothing in its direction. */
+/** Where a query goes on behind a run of holes; `undefined` when there is nothing in its direction. */
 function placeBeyond(query: MessagesQuery, { older, newer }: MessageNeighbours): PageQuery | undefined {
   const { after, around, limit = DEFAULT_PAGE_LIMIT } = query;
   if (after !== undefined) return newer === undefined ? undefined : { after: newer - 1, limit };
