@@ -55,6 +55,7 @@ export function probeChat(number: number, messages: readonly MessageRecord[], us
   const loaded: LoadedChat = {
     chatId,
     head: { lastSeq: messages.length, version: messages.length + 1, resetVersion: 0 },
+    firstSeq: 1,
     chat: {
       id: chatId,
       kind: 'group',

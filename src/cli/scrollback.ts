@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
+import { UUID_PATTERN } from '../common/uuid.js';
+import { parseDuration } from '../config/duration.js';
 import { ConfigurationError, EXIT_BAD_CONFIGURATION, readEnvironment } from '../config/environment.js';
 import { serve } from '../main.js';
 import { generateConversations } from '../transfer/generator.js';
@@ -7,6 +9,7 @@ import { demoCommand } from './demo.js';
 import { exportCommand } from './export.js';
 import { importCommand } from './import.js';
 import { migrateCommand } from './migrate.js';
+import { purgeCommand, type PurgeCommandOptions } from './purge.js';
 
 /** Runs the `scrollback` command. Never throws: what goes wrong becomes a message and an exit code. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -48,6 +51,13 @@ function commands(): Command {
     .option('--gzip', 'compress the files')
     .action((dir: string, options: { gzip?: boolean }) => exportCommand(dir, options, readEnvironment()));
   program
+    .command('purge')
+    .description('delete old messages for good; also beside running instances')
+    .requiredOption('--older-than <age>', 'messages created longer ago than this: 90d, 12h, 30m, 2w', duration)
+    .option('--chat <id>', 'only in this chat; may be repeated', addChatId)
+    .option('--dry-run', 'say what would be deleted, and delete nothing')
+    .action((options: PurgeCommandOptions) => purgeCommand(options, readEnvironment()));
+  program
     .command('generate')
     .description('write made-up conversations with the shape of real ones, in the import format')
     .argument('<dir>', 'folder to write to; made if missing')
@@ -70,6 +80,19 @@ function wholeNumber(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value < 1) throw new InvalidArgumentError('It must be a whole number from 1 on.');
   return value;
+}
+
+function duration(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs === undefined) {
+    throw new InvalidArgumentError('It must be a whole number of minutes, hours, days or weeks: 30m, 12h, 90d, 2w.');
+  }
+  return durationMs;
+}
+
+function addChatId(text: string, before: readonly string[] = []): readonly string[] {
+  if (!UUID_PATTERN.test(text)) throw new InvalidArgumentError('It must be the id of a chat, a UUID.');
+  return [...before, text.toLowerCase()];
 }
 
 function jsonlOnly(text: string): string {

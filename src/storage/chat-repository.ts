@@ -50,6 +50,8 @@ export interface CreatedChat {
 export interface LoadedChat {
   readonly chatId: string;
   readonly head: HeadRecord;
+  /** Lowest seq that has a message, one more than the last seq when none has: what is below has been purged. */
+  readonly firstSeq: number;
   /** `undefined` when the chat is deleted. */
   readonly chat: ChatRecord | undefined;
   /** Active participants, in no order. */
@@ -206,6 +208,7 @@ export interface LoadChatRow extends ChatColumns {
   readonly version: string;
   readonly last_seq: string;
   readonly reset_version: string;
+  readonly first_seq: string;
   readonly present: boolean;
   readonly participants: ParticipantArray[] | null;
   readonly messages?: MessageArray[] | null;
@@ -221,6 +224,7 @@ export function readChatRow(row: LoadChatRow): LoadedChat {
       version: Number(row.version),
       resetVersion: Number(row.reset_version),
     },
+    firstSeq: Number(row.first_seq),
     chat: row.present ? readChat(row.id, row) : undefined,
     participants: (row.participants ?? []).map(readParticipant),
     messages: readMessages(row.messages ?? null, row.reactions),

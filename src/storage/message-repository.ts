@@ -6,6 +6,7 @@ import { Database } from './database.js';
 import { MessageEditEntity } from './entities/message-edit.entity.js';
 import type { MessageKind } from './entities/message.entity.js';
 import type { ChatRecord, MessageRecord, ParticipantRecord } from './records.js';
+import { FIND_NEIGHBOURS } from './statements/find-neighbours.js';
 import { LOAD_CHANGES } from './statements/load-changes.js';
 import { LOAD_MESSAGES } from './statements/load-messages.js';
 import {
@@ -39,6 +40,12 @@ export interface LoadedMessages {
   readonly version: number;
   readonly lastSeq: number;
   readonly messages: readonly MessageRecord[];
+}
+
+/** The messages next to a run of seqs that have none; `undefined` where there are no more. */
+export interface MessageNeighbours {
+  readonly older: number | undefined;
+  readonly newer: number | undefined;
 }
 
 /** What changed in a chat after a version, as it is at `version`. */
@@ -141,6 +148,21 @@ export class MessageRepository {
       version: Number(row.version),
       lastSeq: Number(row.last_seq),
       messages: readMessages(row.messages, row.reactions),
+    };
+  }
+
+  /** Finds the last message before a run of seqs and the first one after it. */
+  async findNeighbours(chatId: string, fromSeq: number, toSeq: number): Promise<MessageNeighbours> {
+    const [row] = await unavailableOnConnectionLoss(
+      this.database.query<{ older: string | null; newer: string | null }>('read', FIND_NEIGHBOURS, [
+        chatId,
+        fromSeq,
+        toSeq,
+      ]),
+    );
+    return {
+      older: row?.older == null ? undefined : Number(row.older),
+      newer: row?.newer == null ? undefined : Number(row.newer),
     };
   }
 

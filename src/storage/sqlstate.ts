@@ -44,6 +44,11 @@ export function isShortOfResources(error: unknown): boolean {
   return code !== undefined && (code.startsWith('53') || code === '25006');
 }
 
+/** Whether a statement was ended, by `statement_timeout` or by somebody. */
+export function isCanceled(error: unknown): boolean {
+  return errorCodeOf(error) === '57014';
+}
+
 /** Whether a lock was not to be had within `lock_timeout`. */
 export function isLockTimeout(error: unknown): boolean {
   return errorCodeOf(error) === '55P03';

@@ -131,6 +131,45 @@ describe('the scrollback command', () => {
     expect(await command.exited).toBe(0);
   });
 
+  it('purges beside a running instance, which shows nothing of it any more', async () => {
+    const { command, api } = await serve();
+    const chats = [];
+    for (const title of ['one', 'other']) {
+      const chat = await api.createChat({ title, participants: [{ userId: 'ann' }] });
+      for (const createdAt of ['2020-01-01T00:00:00Z', '2020-01-02T00:00:00Z', new Date().toISOString()]) {
+        await api.send(chat.id, { senderId: 'ann', text: `of ${createdAt.slice(0, 4)}`, createdAt });
+      }
+      chats.push(chat.id);
+    }
+    const [one, other] = chats as [string, string];
+    const dry = start(['purge', '--older-than', '90d', '--chat', one, '--chat', other, '--dry-run']);
+    expect(await dry.exited).toBe(0);
+    expect(dry.output).toContain(`${one} 2\n`);
+    expect(dry.output).toContain('Would purge 4 messages of 2 chats. Nothing was deleted.');
+    expect((await api.page(one)).items).toHaveLength(3);
+    const purge = start(['purge', '--older-than', '90d', '--chat', one]);
+    expect(await purge.exited).toBe(0);
+    expect(purge.output).toMatch(/Purged 2 messages of 1 chat in \d+\.\d s\./);
+    await waitUntil(async () => (await api.page(one)).items.length === 1, STALENESS_BOUND_MS);
+    expect(await api.page(one)).toMatchObject({ items: [{ seq: 3 }], hasOlder: false, hasNewer: false });
+    expect((await api.page(other)).items).toHaveLength(3);
+    command.child.kill('SIGTERM');
+    expect(await command.exited).toBe(0);
+  });
+
+  it.each([
+    [['purge'], /required option '--older-than <age>' not specified/],
+    [
+      ['purge', '--older-than', '90 days'],
+      /It must be a whole number of minutes, hours, days or weeks: 30m, 12h, 90d, 2w/,
+    ],
+    [['purge', '--older-than', '90d', '--chat', 'x'], /It must be the id of a chat, a UUID/],
+  ])('refuses %j and deletes nothing', async (args, message) => {
+    const refused = start(args);
+    expect(await refused.exited).toBe(1);
+    expect(refused.output).toMatch(message);
+  });
+
   it('names every wrong variable, prints no value, and exits with 78', async () => {
     const command = start(['serve'], {
       PORT: 'http',

@@ -29,7 +29,7 @@ export function jsonOf(chatId: string, state: ChatState): string {
   const { version, lastSeq, chat } = state;
   const participants = [...state.participants.values()].filter(({ leftAtMs }) => leftAtMs === null);
   const head = { version, lastSeq, resetVersion: 0 };
-  return new ChatEntry(chatId, { chatId, head, chat, participants, messages: [] }).json;
+  return new ChatEntry(chatId, { chatId, head, firstSeq: 1, chat, participants, messages: [] }).json;
 }
 
 /** The JSON of messages, comma-separated. */

@@ -73,6 +73,7 @@ export class FakeDatabase {
       return {
         chatId,
         head: { version, lastSeq, resetVersion: 0 },
+        firstSeq: 1,
         chat,
         participants: [...participants.values()].filter(({ leftAtMs }) => leftAtMs === null),
         messages: [...messages.values()].filter(({ seq }) => seq > after),

@@ -83,6 +83,33 @@ describe('the range of a page', () => {
   });
 });
 
+describe('the range of a page of a chat whose oldest messages are gone', () => {
+  it('has of a line that begins later what it has of a whole one, further on', () => {
+    const query = fc.oneof(
+      fc.constant({}),
+      place.map((before) => ({ before })),
+      fc.nat(600).map((after) => ({ after })),
+      place.map((around) => ({ around })),
+    );
+    fc.assert(
+      fc.property(lastSeq, fc.nat(300), limit, query, (length, gone, most, wanted) => {
+        const moved = Object.fromEntries(Object.entries(wanted).map(([name, seq]) => [name, seq + gone]));
+        const range = pageRange({ ...moved, limit: most }, length + gone, gone + 1);
+        const whole = pageRange({ ...wanted, limit: most }, length);
+        expect(seqsOf(range)).toEqual(seqsOf(whole).map((seq) => seq + gone));
+        // From a place that is gone, it is the same as from where the line begins.
+        const behind = pageRange({ after: Math.floor(gone / 2), limit: most }, length + gone, gone + 1);
+        expect(seqsOf(behind)).toEqual(
+          line(length)
+            .slice(0, most)
+            .map((seq) => seq + gone),
+        );
+        expect(seqsOf(pageRange({ before: gone, limit: most }, length + gone, gone + 1))).toEqual([]);
+      }),
+    );
+  });
+});
+
 describe('the range around the first unread message', () => {
   function entry(end: number, lastReadSeq: number): ChatEntry {
     const loaded = sampleLoadedChat(sampleChatId(1), { lastSeq: end, tail: 0, userIds: [] });

@@ -54,6 +54,7 @@ export function sampleLoadedChat(
   return {
     chatId,
     head: { lastSeq, version: lastSeq + 1, resetVersion: 0 },
+    firstSeq: 1,
     chat: sampleChat(chatId),
     participants: userIds.map((userId) => sampleParticipant({ userId })),
     messages: Array.from({ length: tail }, (_unused, at) => sampleMessage({ seq: lastSeq - tail + at + 1 })),

@@ -101,7 +101,7 @@ function hasReactions(
 function entryOf(lastSeq: number, messages: readonly MessageRecord[]): ChatEntry {
   const chatId = sampleChatId(1);
   const head = { lastSeq, version: 1, resetVersion: 0 };
-  return new ChatEntry(chatId, { chatId, head, chat: sampleChat(chatId), participants: [], messages });
+  return new ChatEntry(chatId, { chatId, head, firstSeq: 1, chat: sampleChat(chatId), participants: [], messages });
 }
 
 /** Everything that a block is. */

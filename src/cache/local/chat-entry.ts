@@ -33,8 +33,10 @@ export class ChatEntry extends Resident {
   override readonly keyHash: number;
   version: number;
   lastSeq: number;
+  /** Lowest seq that has a message, one more than {@link lastSeq} when none has. */
+  readonly firstSeq: number;
   resetVersion: number;
-  /** When the last message was written, or the chat made: what an inbox is sorted by. */
+  /** When the last message was written, or the chat made where it is not there: what an inbox is sorted by. */
   lastActivityMs: number;
   readonly members = new Map<string, Member>();
   readonly blocks = new Map<number, MessageBlock>();
@@ -56,6 +58,7 @@ export class ChatEntry extends Resident {
     this.keyHash = hashText(chatId);
     this.version = loaded?.head.version ?? 0;
     this.lastSeq = loaded?.head.lastSeq ?? 0;
+    this.firstSeq = loaded?.firstSeq ?? 1;
     this.resetVersion = loaded?.head.resetVersion ?? 0;
     this.#prefix = loaded?.chat === undefined ? '' : flatten(chatJsonPrefix(loaded.chat));
     this.lastActivityMs = loaded?.chat?.createdAtMs ?? 0;

@@ -1,6 +1,6 @@
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import type { ChatRepository } from '../../storage/chat-repository.js';
-import type { MessageRepository } from '../../storage/message-repository.js';
+import type { MessageNeighbours, MessageRepository } from '../../storage/message-repository.js';
 import type { TailRepository } from '../../storage/tail-repository.js';
 import type { ReadState } from '../cache-state.js';
 import type { CacheResult, CacheStats } from '../cache-stats.js';
@@ -13,7 +13,7 @@ import { ChatReader } from './chat-reader.js';
 import type { InboxPosition } from './inbox-cursor.js';
 import { InboxReader } from './inbox-reader.js';
 import { MessageReader, type MessageRun } from './message-reader.js';
-import { rangeOf, type MessagesQuery } from './page-range.js';
+import { DEFAULT_PAGE_LIMIT, pageRange, rangeOf, type MessagesQuery, type PageQuery } from './page-range.js';
 import { UnreadReader } from './unread-reader.js';
 
 /** For whom and how fresh. */
@@ -43,6 +43,9 @@ export interface AnswerRepositories {
   readonly messageRepository: MessageRepository;
   readonly tailRepository: TailRepository;
 }
+
+/** Runs of holes that one page goes beyond while messages vanish under it. */
+const HOLE_ATTEMPTS = 4;
 
 /** Puts answers together from what the readers of one state give. */
 export class AnswerReader {
@@ -106,7 +109,31 @@ export class AnswerReader {
     const { run, source } = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
       isVisible(entry, options) ? rangeOf(query, entry) : undefined,
     );
+    if (run !== undefined && isAllHoles(run)) return this.#pageBeyond(run, query, options);
     return { found: run && pageJson(run), source };
+  }
+
+  /**
+   * The page for a reader whose place is in the middle of messages that are gone: an empty one would tell them no place to go on
+   * from. It goes on where they wanted to, or says that there is nothing.
+   */
+  async #pageBeyond(
+    run: MessageRun,
+    query: MessagesQuery,
+    options: ReadOptions,
+  ): Promise<Answer<CachedJson<WirePage>>> {
+    const source = this.#missOrBypass;
+    for (let attempt = 1, holes = run; ; attempt++) {
+      const neighbours = await this.repository.findNeighbours(holes.chatId, holes.range.fromSeq, holes.range.toSeq);
+      const place = placeBeyond(query, neighbours);
+      // A chat in which somebody goes on deleting what was just found is told as it is: with what else there is.
+      if (place === undefined || attempt === HOLE_ATTEMPTS) return { source, found: pageJson(holes, neighbours) };
+      const next = await this.messages.read(holes.chatId, options.minVersion ?? 0, (entry) =>
+        isVisible(entry, options) ? pageRange(place, entry.lastSeq, entry.firstSeq) : undefined,
+      );
+      if (next.run === undefined || !isAllHoles(next.run)) return { source, found: next.run && pageJson(next.run) };
+      holes = next.run;
+    }
   }
 
   /** The page if it can be had without I/O: the way of a hit, without a promise. `undefined` says nothing else. */
@@ -114,7 +141,7 @@ export class AnswerReader {
     const entry = this.chats.peek(chatId, options.minVersion);
     if (entry === undefined || !isVisible(entry, options)) return undefined;
     const run = this.messages.peek(entry, rangeOf(query, entry), 'hit');
-    return run && pageJson(run);
+    return run === undefined || isAllHoles(run) ? undefined : pageJson(run);
   }
 
   async message(
@@ -123,7 +150,9 @@ export class AnswerReader {
     options: ReadOptions,
   ): Promise<Answer<CachedJson<WireMessage> | 'missing'>> {
     const { run, source } = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
-      isVisible(entry, options) ? { fromSeq: seq, toSeq: Math.min(seq, entry.lastSeq) } : undefined,
+      isVisible(entry, options)
+        ? { fromSeq: Math.max(seq, entry.firstSeq), toSeq: Math.min(seq, entry.lastSeq) }
+        : undefined,
     );
     if (run === undefined) return { source, found: undefined };
     return { source, found: run.slices.length === 0 ? 'missing' : new CachedJson(run.version, source, run.slices) };
@@ -175,9 +204,25 @@ function isVisible(entry: ChatEntry, { viewer }: ReadOptions): boolean {
   return entry.isPresent && (viewer === undefined || entry.members.has(viewer));
 }
 
-function pageJson({ chatId, range, lastSeq, version, source, slices }: MessageRun): CachedJson<WirePage> {
-  const hasOlder = range.fromSeq > 1 && lastSeq > 0;
-  const hasNewer = range.toSeq < lastSeq;
+/** Whether there were messages in the whole range, and none is left. */
+function isAllHoles({ slices, range }: MessageRun): boolean {
+  return slices.length === 0 && range.toSeq >= range.fromSeq;
+}
+
+/** Where a query goes on behind a run of holes; `undefined` when there is nothing in its direction. */
+function placeBeyond(query: MessagesQuery, { older, newer }: MessageNeighbours): PageQuery | undefined {
+  const { after, around, limit = DEFAULT_PAGE_LIMIT } = query;
+  if (after !== undefined) return newer === undefined ? undefined : { after: newer - 1, limit };
+  if (around === undefined) return older === undefined ? undefined : { before: older + 1, limit };
+  const nearest = newer ?? older;
+  return nearest === undefined ? undefined : { around: nearest, limit };
+}
+
+function pageJson(run: MessageRun, neighbours?: MessageNeighbours): CachedJson<WirePage> {
+  const { chatId, range, firstSeq, lastSeq, version, source, slices } = run;
+  const isEmpty = firstSeq > lastSeq;
+  const hasOlder = neighbours === undefined ? range.fromSeq > firstSeq && !isEmpty : neighbours.older !== undefined;
+  const hasNewer = neighbours === undefined ? range.toSeq < lastSeq && !isEmpty : neighbours.newer !== undefined;
   return new CachedJson(version, source, [
     `{"chatId":"${chatId}","items":[`,
     ...joinParts(slices),

@@ -14,6 +14,8 @@ export interface MessageRun {
   readonly chatId: string;
   readonly version: number;
   readonly lastSeq: number;
+  /** Lowest seq that has a message. */
+  readonly firstSeq: number;
   readonly range: SeqRange;
   readonly source: CacheResult;
   /** Comma-separated JSON; to be joined by commas. Empty where there is no message. */
@@ -51,7 +53,15 @@ export class MessageReader {
     if (source === 'hit') {
       this.state.store.touch(entry, MessageBlock.indexOf(range.fromSeq), MessageBlock.indexOf(range.toSeq));
     }
-    return { chatId: entry.chatId, version: entry.version, lastSeq: entry.lastSeq, range, source, slices };
+    return {
+      chatId: entry.chatId,
+      version: entry.version,
+      lastSeq: entry.lastSeq,
+      firstSeq: entry.firstSeq,
+      range,
+      source,
+      slices,
+    };
   }
 
   /**
@@ -96,15 +106,19 @@ export class MessageReader {
       const { entry } = await this.chats.read(chatId, minVersion);
       const range = rangeOf(entry);
       if (range === undefined) return { run: undefined, source };
-      const { version, lastSeq } = entry;
+      const { version, lastSeq, firstSeq } = entry;
       const held = sliceBlocks(entry, range);
-      if (held !== undefined) return { source, run: { chatId, version, lastSeq, range, source, slices: held } };
+      if (held !== undefined)
+        return { source, run: { chatId, version, lastSeq, firstSeq, range, source, slices: held } };
       const loaded = await this.#load(chatId, range.fromSeq, range.toSeq);
       // A chat that never rests gives its last reading: right for its version, and saying that there is more.
       if (loaded.version === version || attempt === PAGE_ATTEMPTS) {
         const blocks = new Map(cut(loaded, range.fromSeq, range.toSeq).map((block) => [block.index, block]));
         const slices = sliceBlocks({ blocks }, range) ?? [];
-        return { source, run: { chatId, version: loaded.version, lastSeq: loaded.lastSeq, range, source, slices } };
+        return {
+          source,
+          run: { chatId, version: loaded.version, lastSeq: loaded.lastSeq, firstSeq, range, source, slices },
+        };
       }
       await this.chats.refresh(chatId, loaded.version);
     }

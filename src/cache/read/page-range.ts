@@ -18,19 +18,24 @@ export interface SeqRange {
   readonly toSeq: number;
 }
 
-/** Finds the run of seqs that a query means in a chat whose last message is `lastSeq`. */
-export function pageRange(query: PageQuery, lastSeq: number): SeqRange {
+/**
+ * Finds the run of seqs that a query means in a chat whose last message is `lastSeq`.
+ *
+ * @param firstSeq - lowest seq that has a message; one more than the last when none has.
+ */
+export function pageRange(query: PageQuery, lastSeq: number, firstSeq = 1): SeqRange {
   const { before, after, around, limit } = query;
   if (after !== undefined) {
-    return { fromSeq: after + 1, toSeq: Math.min(lastSeq, after + limit) };
+    const fromSeq = Math.max(firstSeq, after + 1);
+    return { fromSeq, toSeq: Math.min(lastSeq, fromSeq + limit - 1) };
   }
   if (around !== undefined) {
-    const centre = Math.min(Math.max(around, 1), Math.max(lastSeq, 1));
-    const toSeq = Math.min(lastSeq, Math.max(1, centre - Math.floor(limit / 2)) + limit - 1);
-    return { fromSeq: Math.max(1, toSeq - limit + 1), toSeq };
+    const centre = Math.min(Math.max(around, firstSeq), Math.max(lastSeq, firstSeq));
+    const toSeq = Math.min(lastSeq, Math.max(firstSeq, centre - Math.floor(limit / 2)) + limit - 1);
+    return { fromSeq: Math.max(firstSeq, toSeq - limit + 1), toSeq };
   }
   const toSeq = Math.min(lastSeq, (before ?? lastSeq + 1) - 1);
-  return { fromSeq: Math.max(1, toSeq - limit + 1), toSeq };
+  return { fromSeq: Math.max(firstSeq, toSeq - limit + 1), toSeq };
 }
 
 /** Messages of a page when the caller does not say. */
@@ -53,8 +58,9 @@ export interface MessagesQuery {
 /** Finds the run of seqs that a query means in a chat. Who has read everything, or is not in the chat, gets the latest. */
 export function rangeOf(query: MessagesQuery, entry: ChatEntry): SeqRange {
   const { before, after, around, limit = DEFAULT_PAGE_LIMIT } = query;
-  if (around !== 'firstUnread') return pageRange({ before, after, around, limit }, entry.lastSeq);
+  if (around !== 'firstUnread') return pageRange({ before, after, around, limit }, entry.lastSeq, entry.firstSeq);
   const member = query.reader === undefined ? undefined : entry.members.get(query.reader);
   const firstUnread = (member?.lastReadSeq ?? entry.lastSeq) + 1;
-  return pageRange(firstUnread > entry.lastSeq ? { limit } : { around: firstUnread, limit }, entry.lastSeq);
+  const place = firstUnread > entry.lastSeq ? { limit } : { around: firstUnread, limit };
+  return pageRange(place, entry.lastSeq, entry.firstSeq);
 }

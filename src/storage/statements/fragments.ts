@@ -29,6 +29,15 @@ export function activeParticipants(chatIdColumn: string): string {
          FROM participant p WHERE p.chat_id = ${chatIdColumn})`;
 }
 
+/**
+ * SQL for the lowest seq of a chat that has a message, one more than the last seq where there is none.
+ *
+ * @remarks Looked up and not kept in the head: it cannot drift from the rows, whoever deletes them. One step down an index.
+ */
+export function firstSeq(head: string): string {
+  return `coalesce((SELECT f.seq FROM message f WHERE f.chat_id = ${head}.chat_id ORDER BY f.seq LIMIT 1), ${head}.last_seq + 1)`;
+}
+
 /** SQL for a reaction row as a JSON array, in the order that `summarizeReactions` takes it apart. */
 export function reactionArray(alias: string): string {
   return `json_build_array(${alias}.seq, ${alias}.user_id, ${alias}.emoji)`;
