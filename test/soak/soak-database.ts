@@ -95,6 +95,7 @@ export class SoakDatabase implements StatementsInMemory {
       return {
         chatId,
         head: { version: this.#versions[chat]!, lastSeq, resetVersion: 0 },
+        firstSeq: 1,
         chat: { ...sampleChat(chatId), title: `Chat ${chat}` },
         participants: Array.from({ length: MEMBERS }, (_unused, at) =>
           sampleParticipant({ userId: this.userId(chat * MEMBERS + at) }),
