@@ -56,7 +56,6 @@ export function probeChat(number: number, messages: readonly MessageRecord[], us
     chatId,
     head: { lastSeq: messages.length, version: messages.length + 1, resetVersion: 0 },
     firstSeq: 1,
-    firstSeq: 1,
     chat: {
       id: chatId,
       kind: 'group',

@@ -98,8 +98,8 @@ export class MessageCache {
     await this.cached.prepare(chatIds, limit);
     const pages: (string | Buffer)[] = [];
     let source: CacheResult = 'hit';
-    for (const chatId of chatIds) {
-      const page = await this.getMessages(chatId, { limit }, options);
+    const found = await Promise.all(chatIds.map((chatId) => this.getMessages(chatId, { limit }, options)));
+    for (const page of found) {
       if (page === undefined) continue;
       if (page.source !== 'hit') source = page.source;
       pages.push(page.toBuffer());

@@ -36,7 +36,7 @@ export class InboxController {
     if (caller.type === 'user' && caller.userId !== userId) {
       throw new ScrollbackError('forbidden', 'The inbox belongs to another user.');
     }
-    const after = cursor === undefined ? undefined : parseInboxCursor(cursor);
+    const after = cursor === undefined ? undefined : parseInboxCursor(cursor, userId);
     sendAnswer(reply, await this.cache.getUserChats(userId, { after, limit: limit ?? DEFAULT_PAGE_LIMIT }));
   }
 

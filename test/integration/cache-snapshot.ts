@@ -60,7 +60,7 @@ export async function takeSnapshot(
     for (const limit of [2, 200]) {
       let cursor: string | null | undefined;
       while (cursor !== null) {
-        const after = cursor === undefined ? undefined : parseInboxCursor(cursor);
+        const after = cursor === undefined ? undefined : parseInboxCursor(cursor, userId);
         const inbox = await cache.getUserChats(userId, { after, limit });
         keep(`${limit} chats of ${userId} behind ${cursor}`, inbox);
         cursor = inbox.value.nextCursor;

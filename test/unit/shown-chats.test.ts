@@ -20,16 +20,16 @@ describe('the chats that an inbox has shown', () => {
       fc.property(chats, ([ids, shown]) => {
         const expected = new Map(ids.map((id, at) => [id, shown[at]!]));
         const made = ShownChats.of(ids, (id) => expected.get(id)!);
-        const cursor = inboxCursor(made);
+        const cursor = inboxCursor(made, 'ann');
         expect(cursor).toMatch(/^[\w-]+$/);
-        expect(made.toBytes().length).toBeLessThanOrEqual(12 + 4 + Math.ceil((ids.length * 1.3) / 8));
-        const read = parseInboxCursor(cursor);
+        expect(made.toBytes('ann').length).toBeLessThanOrEqual(12 + 4 + Math.ceil((ids.length * 1.3) / 8));
+        const read = parseInboxCursor(cursor, 'ann');
         for (const id of ids) {
           expect(made.has(id)).toBe(expected.get(id));
           expect(read.has(id)).toBe(expected.get(id));
         }
         const reversed = ShownChats.of(ids.toReversed(), (id) => expected.get(id)!);
-        expect(inboxCursor(reversed)).toBe(cursor);
+        expect(inboxCursor(reversed, 'ann')).toBe(cursor);
       }),
       { numRuns: 200 },
     );
@@ -39,15 +39,19 @@ describe('the chats that an inbox has shown', () => {
     const ids = Array.from({ length: 100_000 }, (_unused, number) => `chat ${number}`);
     const shown = ShownChats.of(ids, (id) => id.endsWith('7'));
     expect(ids.every((id) => shown.has(id) === id.endsWith('7'))).toBe(true);
-    expect(shown.toBytes().readUInt32LE(4)).toBeLessThan(8);
+    expect(shown.toBytes('ann').readUInt32LE(4)).toBeLessThan(8);
     expect(() => ShownChats.of(['a', 'a'], (id) => id === 'a')).toThrow('two of one id');
   });
 
   it('are not read out of a text that is no cursor', () => {
-    const cursor = inboxCursor(ShownChats.of(['a', 'b', 'c'], (id) => id === 'b'));
-    expect(() => parseInboxCursor(cursor)).not.toThrow();
+    const cursor = inboxCursor(
+      ShownChats.of(['a', 'b', 'c'], (id) => id === 'b'),
+      'ann',
+    );
+    expect(() => parseInboxCursor(cursor, 'ann')).not.toThrow();
+    expect(() => parseInboxCursor(cursor, 'ben')).toThrow('nextCursor of an earlier answer');
     const wrong = (text: string): void =>
-      expect(() => parseInboxCursor(text)).toThrow(expect.objectContaining({ code: 'invalid_input' }));
+      expect(() => parseInboxCursor(text, 'ann')).toThrow(expect.objectContaining({ code: 'invalid_input' }));
     for (const text of ['', 'x', '!', 'AAAA', cursor.slice(4), cursor.slice(0, -4), `${cursor}AAAA`]) wrong(text);
     fc.assert(
       fc.property(fc.nat(cursor.length - 1), fc.constantFrom('A', 'b', '7', '_'), (at, letter) => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { CacheState } from '../../src/cache/cache-state.js';
+import { ModeSwitch } from '../../src/cache/lifecycle/mode-switch.js';
 import { Persister } from '../../src/cache/lifecycle/persister.js';
 import { Warmer } from '../../src/cache/lifecycle/warmer.js';
 import type { ChatReader } from '../../src/cache/read/chat-reader.js';
@@ -95,6 +96,26 @@ describe('the warmer', () => {
       await jest.advanceTimersByTimeAsync(0);
     }
     expect(warmer.status).toMatchObject({ state: 'warm', chats: 1000 });
+  });
+
+  it('loads every chat again when the cache is turned off and on while a batch is on its way', async () => {
+    const modes = new ModeSwitch(state, warmer);
+    const held: (() => void)[] = [];
+    load = (chatIds) => new Promise((resolve) => held.push(() => resolve(chatIds.length)));
+    warmer.start();
+    await jest.advanceTimersByTimeAsync(0);
+    held.splice(0).forEach((release) => release());
+    await jest.advanceTimersByTimeAsync(0);
+    expect(loaded.length).toBeGreaterThan(0);
+    modes.set('off');
+    modes.set('on');
+    loaded = [];
+    load = (chatIds) => Promise.resolve(chatIds.length);
+    held.splice(0).forEach((release) => release());
+    await jest.advanceTimersByTimeAsync(0);
+    expect(new Set(loaded)).toEqual(new Set(CHATS));
+    expect(warmer.status).toMatchObject({ state: 'warm', chats: 1000 });
+    expect(warmer.isReady).toBe(true);
   });
 
   it('stops when its share of the budget is taken', async () => {

@@ -2,6 +2,7 @@ import { ChatEntry } from './chat-entry.js';
 import { BlockShelf, type PolicyFactory } from './block-shelf.js';
 import type { EvictionPolicy, EvictionPolicyName } from './eviction/eviction-policy.js';
 import { MessageBlock } from './message-block.js';
+import { forgetUnpacked } from './packing.js';
 import type { Resident } from './resident.js';
 import { UserEntry } from './user-entry.js';
 
@@ -215,6 +216,7 @@ export class MemoryStore {
   clear(): void {
     for (const entry of this.#chats.values()) this.removeChat(entry, 'invalidated');
     this.clearUsers();
+    forgetUnpacked();
   }
 
   #drop(entry: ChatEntry, cause: RemovalCause): void {

@@ -15,6 +15,9 @@ const recent: { readonly packed: Buffer; readonly plain: Buffer }[] = [];
 /** Blocks of the largest page. */
 const RECENT_LIMIT = 5;
 
+/** Larger ones are not remembered: what they hold would count. */
+const RECENT_BYTES = 64 * 1024;
+
 /** Packs bytes by deflate, into a buffer of its own. */
 export function pack(plain: Buffer): Buffer {
   const packed = deflateRawSync(plain, { level: LEVEL });
@@ -34,9 +37,15 @@ export function unpack(packed: Buffer, plainBytes: number): Buffer {
   if (known !== undefined) return known.plain;
   const plain = Buffer.allocUnsafeSlow(plainBytes);
   inflateRawSync(packed, { chunkSize: plainBytes + CHUNK_MARGIN }).copy(plain);
+  if (plainBytes > RECENT_BYTES) return plain;
   recent.push({ packed, plain });
   if (recent.length > RECENT_LIMIT) recent.shift();
   return plain;
+}
+
+/** Forgets what was unpacked. */
+export function forgetUnpacked(): void {
+  recent.length = 0;
 }
 
 /** zlib asks for another chunk when one is full to the last byte. */

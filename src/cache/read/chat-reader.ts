@@ -91,14 +91,17 @@ export class ChatReader {
    */
   async loadMany(chatIds: readonly string[], tail: number): Promise<ChatEntry[]> {
     if (chatIds.length === 0) return [];
-    if (!this.state.isHolding) {
-      const loaded = await this.#load(chatIds, tail);
-      return chatIds.map((chatId) => this.#build(chatId, loaded.get(chatId), tail));
-    }
+    if (!this.state.isHolding) return this.loadPast(chatIds, tail);
     const missing = [...new Set(chatIds)].filter((chatId) => !this.#pending.has(chatId));
     const waits = chatIds.flatMap((chatId) => this.#pending.get(chatId) ?? []);
     if (missing.length > 0) waits.push(...this.#loadTogether(missing, tail));
     return Promise.all(waits);
+  }
+
+  /** Reads chats with one query and keeps none of them: for more than the cache has room for. */
+  async loadPast(chatIds: readonly string[], tail: number): Promise<ChatEntry[]> {
+    const loaded = await this.#load(chatIds, tail);
+    return chatIds.map((chatId) => this.#build(chatId, loaded.get(chatId), tail));
   }
 
   /**

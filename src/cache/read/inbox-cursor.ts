@@ -5,17 +5,17 @@ import { ShownChats } from './shown-chats.js';
 export type InboxPosition = Pick<ShownChats, 'has'>;
 
 /** Writes a position as the opaque text that the API calls a cursor: about 1.7 characters for eight chats of the user. */
-export function inboxCursor(shown: ShownChats): string {
-  return shown.toBytes().toString('base64url');
+export function inboxCursor(shown: ShownChats, userId: string): string {
+  return shown.toBytes(userId).toString('base64url');
 }
 
 /**
  * Reads a cursor.
  *
- * @throws ScrollbackError `invalid_input` for a text that is not a cursor.
+ * @throws ScrollbackError `invalid_input` for a text that is not a cursor of this user's inbox.
  */
-export function parseInboxCursor(cursor: string): InboxPosition {
-  const shown = /^[\w-]*$/.test(cursor) ? ShownChats.parse(Buffer.from(cursor, 'base64url')) : undefined;
+export function parseInboxCursor(cursor: string, userId: string): InboxPosition {
+  const shown = /^[\w-]*$/.test(cursor) ? ShownChats.parse(Buffer.from(cursor, 'base64url'), userId) : undefined;
   if (shown === undefined) throw invalidField('cursor', 'is not a nextCursor of an earlier answer');
   return shown;
 }

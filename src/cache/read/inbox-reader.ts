@@ -3,13 +3,16 @@ import { ChatRepository } from '../../storage/chat-repository.js';
 import { CacheState, type ReadState } from '../cache-state.js';
 import type { CacheResult } from '../cache-stats.js';
 import { CachedJson } from '../cached-json.js';
-import type { ChatEntry } from '../local/chat-entry.js';
+import { ENTRY_OVERHEAD_BYTES, type ChatEntry } from '../local/chat-entry.js';
 import { UserEntry } from '../local/user-entry.js';
 import type { WireInbox } from '../wire-types.js';
 import { ChatReader } from './chat-reader.js';
 import { inboxCursor, type InboxPosition } from './inbox-cursor.js';
 import { ShownChats } from './shown-chats.js';
 import { UnreadReader } from './unread-reader.js';
+
+/** Part of the budget that the chats missing for one inbox may take. */
+const KEPT_SHARE = 0.1;
 
 /** Times an inbox is put together anew because chats left the cache meanwhile. */
 const INBOX_ATTEMPTS = 5;
@@ -52,9 +55,9 @@ export class InboxReader {
       // Counting may have taken a while: what was read before is put together anew if anything moved.
       const isFresh = counted.isHit || attempt === INBOX_ATTEMPTS;
       for (const [chatId, version] of counted.behind) await this.chats.refresh(chatId, version);
-      if (!isFresh && (source !== 'bypass' || counted.behind.size > 0)) continue;
+      if (!isFresh && (found.isKept || counted.behind.size > 0)) continue;
       const items = page.map((entry) => itemParts(entry, userId, counted.unread.get(entry.chatId)));
-      const next = rest.length <= limit ? 'null' : `"${cursorBehind(page, found.entries, after)}"`;
+      const next = rest.length <= limit ? 'null' : `"${cursorBehind(page, found.entries, after, userId)}"`;
       return new CachedJson(0, source, [
         '{"items":[',
         ...items.filter((parts) => parts.length > 0).flatMap((parts, at) => (at === 0 ? parts : [',', ...parts])),
@@ -64,7 +67,7 @@ export class InboxReader {
   }
 
   /** The entries of the chats that the user is in by the chats' own word, loading those that are not held. */
-  async #collect(user: UserEntry): Promise<{ entries: ChatEntry[]; isHit: boolean }> {
+  async #collect(user: UserEntry): Promise<{ entries: ChatEntry[]; isHit: boolean; isKept: boolean }> {
     const entries: ChatEntry[] = [];
     const missing: string[] = [];
     for (const chatId of user.chatIds) {
@@ -76,10 +79,14 @@ export class InboxReader {
         entries.push(entry);
       }
     }
-    for (const entry of await this.chats.loadMany(missing, 0)) {
-      if (entry.members.has(user.userId)) entries.push(entry);
-    }
-    return { entries, isHit: missing.length === 0 };
+    // An inbox that does not fit would push out everything else, and itself.
+    const isKept =
+      this.state.isHolding && missing.length * ENTRY_OVERHEAD_BYTES < this.state.store.maxBytes * KEPT_SHARE;
+    const loaded = await (isKept || missing.length === 0
+      ? this.chats.loadMany(missing, 0)
+      : this.chats.loadPast(missing, 0));
+    for (const entry of loaded) if (entry.members.has(user.userId)) entries.push(entry);
+    return { entries, isHit: missing.length === 0, isKept };
   }
 
   #fillUser(userId: string): Promise<UserEntry> {
@@ -122,10 +129,12 @@ function cursorBehind(
   page: readonly ChatEntry[],
   entries: readonly ChatEntry[],
   before: InboxPosition | undefined,
+  userId: string,
 ): string {
   const now = new Set(page.map(({ chatId }) => chatId));
   const chatIds = entries.map(({ chatId }) => chatId);
-  return inboxCursor(ShownChats.of(chatIds, (chatId) => now.has(chatId) || before?.has(chatId) === true));
+  const shown = ShownChats.of(chatIds, (chatId) => now.has(chatId) || before?.has(chatId) === true);
+  return inboxCursor(shown, userId);
 }
 
 function byActivity(one: ChatEntry, other: ChatEntry): number {

@@ -32,9 +32,9 @@ export class ShownChats {
     throw new Error(`No filter of ${chatIds.length} chats was found: are there two of one id?`);
   }
 
-  /** Reads what {@link toBytes} wrote; `undefined` for anything else. */
-  static parse(bytes: Buffer): ShownChats | undefined {
-    if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== checksum(bytes)) return undefined;
+  /** Reads what {@link toBytes} wrote for the same user; `undefined` for anything else. */
+  static parse(bytes: Buffer, userId: string): ShownChats | undefined {
+    if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== checksum(bytes, userId)) return undefined;
     const places = bytes.readUInt32LE(8);
     if (places === 0 || bytes.length !== HEADER_BYTES + Math.ceil((places * 3) / 8)) return undefined;
     return new ShownChats(bytes.readUInt32LE(4), places, bytes.subarray(HEADER_BYTES));
@@ -49,13 +49,13 @@ export class ShownChats {
     return value === 1;
   }
 
-  /** A form to be sent. */
-  toBytes(): Buffer {
+  /** A form to be sent to a user. */
+  toBytes(userId: string): Buffer {
     const bytes = Buffer.alloc(HEADER_BYTES + this.bits.length);
     bytes.writeUInt32LE(this.seed, 4);
     bytes.writeUInt32LE(this.places, 8);
     bytes.set(this.bits, HEADER_BYTES);
-    bytes.writeUInt32LE(checksum(bytes), 0);
+    bytes.writeUInt32LE(checksum(bytes, userId), 0);
     return bytes;
   }
 }
@@ -132,8 +132,8 @@ function bitAt(bits: Uint8Array, place: number): number {
   return (bits[place >> 3]! >> (place & 7)) & 1;
 }
 
-function checksum(bytes: Buffer): number {
-  let sum = 0;
+function checksum(bytes: Buffer, userId: string): number {
+  let sum = hashText(userId);
   for (let at = 4; at < bytes.length; at++) sum = Math.imul(sum ^ bytes[at]!, 0x01000193) + at;
   return mixHash(sum) >>> 0;
 }
