@@ -10,7 +10,8 @@ export class CachedJson<T> {
     readonly version: number,
     /** Where the answer came from. */
     readonly source: CacheResult,
-    private readonly parts: readonly (string | Buffer)[],
+    /** What the answer is made of, in order: cached bytes as they are. */
+    readonly parts: readonly (string | Buffer)[],
     /** The version that the bytes depend on: the same request gives the same bytes while the chat is at it. */
     readonly tagVersion = version,
   ) {}
@@ -20,11 +21,16 @@ export class CachedJson<T> {
     return JSON.parse(this.toBuffer().toString()) as T;
   }
 
-  /** The answer's UTF-8 bytes. One copy; messages are not encoded again. */
-  toBuffer(): Buffer {
+  /** Length of the answer's UTF-8 bytes. */
+  get byteLength(): number {
     let length = 0;
     for (const part of this.parts) length += typeof part === 'string' ? Buffer.byteLength(part) : part.length;
-    const bytes = allocate(length);
+    return length;
+  }
+
+  /** The answer's UTF-8 bytes. One copy; messages are not encoded again. */
+  toBuffer(): Buffer {
+    const bytes = allocate(this.byteLength);
     let at = 0;
     for (const part of this.parts) at += typeof part === 'string' ? bytes.write(part, at) : part.copy(bytes, at);
     return bytes;

@@ -38,9 +38,15 @@ export class PageLane implements HitLane {
     if (status === 304) {
       response.writeHead(304, head).end();
     } else {
-      const body = page.toBuffer();
-      head.push('content-type', JSON_TYPE, 'content-length', String(body.length));
-      response.writeHead(200, head).end(body);
+      head.push('content-type', JSON_TYPE, 'content-length', String(page.byteLength));
+      // The parts go to the socket as they are, in one call: copying them together took a tenth of the time. The texts among them are
+      // of ASCII: an id, numbers, names of fields.
+      response.cork();
+      response.writeHead(200, head);
+      const last = page.parts.length - 1;
+      for (let at = 0; at < last; at++) response.write(page.parts[at]!, 'latin1');
+      response.end(page.parts[last]!, 'latin1');
+      response.uncork();
     }
     this.metrics.observeRequest('GET', ROUTE, status, (performance.now() - startedMs) / 1000);
     return true;

@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CACHE_RESULTS, CacheStats, LOAD_RESULTS } from '../cache/cache-stats.js';
 import { Poller } from '../cache/coherence/poller.js';
 import { Warmer } from '../cache/lifecycle/warmer.js';
 import { Database } from '../storage/database.js';
 import { GroupCommit } from '../storage/write/group-commit.js';
+import { RequestTimes } from './request-times.js';
 
 /** Bounds in seconds. A cache's answers take less than a millisecond, so the bounds begin well below. */
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -19,7 +20,7 @@ const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
-  readonly #http: Histogram<'method' | 'route' | 'status'>;
+  readonly #http = new RequestTimes(SECONDS);
 
   constructor(
     @Inject(CacheState) private readonly state: CacheState,
@@ -30,20 +31,14 @@ export class Metrics {
     @Inject(GroupCommit) private readonly commit: GroupCommit,
   ) {
     collectDefaultMetrics({ register: this.registry });
-    this.#http = new Histogram({
-      name: 'scrollback_http_request_duration_seconds',
-      help: 'Time from a request’s arrival to the end of its answer, by method, route and status.',
-      labelNames: ['method', 'route', 'status'],
-      buckets: SECONDS,
-      registers: [this.registry],
-    });
+    this.registry.registerMetric(this.#http as unknown as Metric);
     this.#exposeCache();
     this.#exposeStorage();
   }
 
   /** Notes an answered request. `route` is the route's pattern, never the URL. */
   observeRequest(method: string, route: string, status: number, seconds: number): void {
-    this.#http.observe({ method, route, status: String(status) }, seconds);
+    this.#http.observe(method, route, status, seconds);
   }
 
   #exposeCache(): void {
