@@ -40,10 +40,19 @@ export class CacheStats {
     this.#requests.get(family)![result]++;
   }
 
-  /** Counts a load. */
-  countLoad(result: LoadResult, seconds: number): void {
-    this.#loads[result]++;
-    for (const observer of this.#observers) observer.onLoad(result, seconds);
+  /** Runs a load, and counts how it ends and how long it takes. Gives or throws what it does. */
+  async measureLoad<T>(load: () => Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    let result: LoadResult = 'failed';
+    try {
+      const loaded = await load();
+      result = 'ok';
+      return loaded;
+    } finally {
+      this.#loads[result]++;
+      const seconds = (performance.now() - startedMs) / 1000;
+      for (const observer of this.#observers) observer.onLoad(result, seconds);
+    }
   }
 
   /** Counts an answer of the cache that contradicts the database. */

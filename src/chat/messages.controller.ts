@@ -71,9 +71,7 @@ export class MessagesController {
   ): Promise<void> {
     const reader = query.around === 'firstUnread' ? requireActingUser(caller) : undefined;
     const options = { minVersion, viewer: viewerOf(caller) };
-    const wanted = { ...query, reader };
-    const page =
-      this.cache.peekMessages(chatId, wanted, options) ?? (await this.cache.getMessages(chatId, wanted, options));
+    const page = await this.cache.getMessages(chatId, { ...query, reader }, options);
     sendChatAnswer(request, reply, requireChat(chatId, page));
   }
 

@@ -115,14 +115,15 @@ export class Warmer implements OnApplicationShutdown {
       });
   }
 
-  /** Ends it early: the cache is turned off. */
+  /** Ends it early: the cache is turned off, or nothing can be loaded. Does not wait for the batches on their way. */
   stop(): void {
-    this.#stop();
+    this.#isOver = true;
+    for (const end of this.#pauses) end();
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.#isShutDown = true;
-    this.#stop();
+    this.stop();
     await this.#running;
   }
 
@@ -153,7 +154,7 @@ export class Warmer implements OnApplicationShutdown {
         return await work();
       } catch (error) {
         if (attempt === BATCH_ATTEMPTS || this.#isOver) {
-          this.#stop();
+          this.stop();
           throw error;
         }
         const pauseMs = RETRY_MS * 2 ** (attempt - 1);
@@ -175,11 +176,6 @@ export class Warmer implements OnApplicationShutdown {
       const timer = setTimeout(end, ms);
       this.#pauses.add(end);
     });
-  }
-
-  #stop(): void {
-    this.#isOver = true;
-    for (const end of this.#pauses) end();
   }
 
   #end(state: 'warm' | 'failed'): void {

@@ -104,8 +104,6 @@ export class AnswerReader {
   }
 
   async page(chatId: string, query: MessagesQuery, options: ReadOptions): Promise<Answer<CachedJson<WirePage>>> {
-    const ready = this.peekPage(chatId, query, options);
-    if (ready !== undefined) return { found: ready, source: 'hit' };
     const { run, source } = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
       isVisible(entry, options) ? rangeOf(query, entry) : undefined,
     );

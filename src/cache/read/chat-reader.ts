@@ -210,14 +210,11 @@ export class ChatReader {
 
   /** Streams chats into a load, which learns how it ends. Never throws. */
   async #loadTails(load: TailLoad, tail: number): Promise<void> {
-    const startedMs = performance.now();
     try {
-      await this.tails.loadTails(load.chatIds, tail, BLOCK_SIZE, load);
+      await this.stats.measureLoad(() => this.tails.loadTails(load.chatIds, tail, BLOCK_SIZE, load));
       load.complete();
-      this.stats.countLoad('ok', (performance.now() - startedMs) / 1000);
     } catch (error) {
       load.fail(error);
-      this.stats.countLoad('failed', (performance.now() - startedMs) / 1000);
     }
   }
 
@@ -230,14 +227,7 @@ export class ChatReader {
   }
 
   async #load(chatIds: readonly string[], tail: number): Promise<ReadonlyMap<string, LoadedChat>> {
-    const startedMs = performance.now();
-    try {
-      const loaded = await this.chats.loadChats(chatIds, tail, BLOCK_SIZE);
-      this.stats.countLoad('ok', (performance.now() - startedMs) / 1000);
-      return new Map(loaded.map((chat) => [chat.chatId, chat]));
-    } catch (error) {
-      this.stats.countLoad('failed', (performance.now() - startedMs) / 1000);
-      throw error;
-    }
+    const loaded = await this.stats.measureLoad(() => this.chats.loadChats(chatIds, tail, BLOCK_SIZE));
+    return new Map(loaded.map((chat) => [chat.chatId, chat]));
   }
 }

@@ -177,15 +177,7 @@ export class MessageReader {
   }
 
   async #load(chatId: string, fromSeq: number, toSeq: number): Promise<LoadedMessages> {
-    const startedMs = performance.now();
-    let loaded: LoadedMessages | undefined;
-    try {
-      loaded = await this.messages.loadMessages(chatId, fromSeq, toSeq);
-    } catch (error) {
-      this.stats.countLoad('failed', (performance.now() - startedMs) / 1000);
-      throw error;
-    }
-    this.stats.countLoad('ok', (performance.now() - startedMs) / 1000);
+    const loaded = await this.stats.measureLoad(() => this.messages.loadMessages(chatId, fromSeq, toSeq));
     if (loaded === undefined) throw new ScrollbackError('chat_not_found', `There is no chat ${chatId}.`);
     return loaded;
   }

@@ -19,9 +19,6 @@ export class ShownChats {
     private readonly bits: Uint8Array,
   ) {}
 
-  /** Nothing has been shown. */
-  static readonly none: Pick<ShownChats, 'has'> = { has: () => false };
-
   /** Makes one of all chats of a user. Expected O(chats). */
   static of(chatIds: readonly string[], isShown: (chatId: string) => boolean): ShownChats {
     const places = Math.ceil((chatIds.length * SPACE) / 3) + SPARE;

@@ -38,6 +38,17 @@ export function firstSeq(head: string): string {
   return `coalesce((SELECT f.seq FROM message f WHERE f.chat_id = ${head}.chat_id ORDER BY f.seq LIMIT 1), ${head}.last_seq + 1)`;
 }
 
+/**
+ * SQL for a chat without its messages, as `readChatRow` takes it apart, from `chat_head` as h and `chat` as c, which may have no row:
+ * a chat that was deleted is not `present`.
+ */
+export function wholeChatColumns(): string {
+  return `h.chat_id AS id, h.version, h.last_seq, h.reset_version, ${firstSeq('h')} AS first_seq,
+      (c.id IS NOT NULL AND c.deleted_at IS NULL) AS present,
+      ${chatColumns('c')},
+      ${activeParticipants('h.chat_id')} AS participants`;
+}
+
 /** SQL for a reaction row as a JSON array, in the order that `summarizeReactions` takes it apart. */
 export function reactionArray(alias: string): string {
   return `json_build_array(${alias}.seq, ${alias}.user_id, ${alias}.emoji)`;

@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { activeParticipants, chatColumns, firstSeq, messageArray, reactionArray } from './fragments.js';
+import { messageArray, reactionArray, wholeChatColumns } from './fragments.js';
 
 /**
  * Reads whole chats, each with its version, in one snapshot: head, chat row, active participants and the newest
@@ -14,10 +14,7 @@ import { activeParticipants, chatColumns, firstSeq, messageArray, reactionArray 
 export const LOAD_CHATS: Statement = {
   name: 'load-chats',
   text: `
-    SELECT h.chat_id AS id, h.version, h.last_seq, h.reset_version, ${firstSeq('h')} AS first_seq,
-      (c.id IS NOT NULL AND c.deleted_at IS NULL) AS present,
-      ${chatColumns('c')},
-      ${activeParticipants('h.chat_id')} AS participants,
+    SELECT ${wholeChatColumns()},
       (SELECT json_agg(${messageArray('m')} ORDER BY m.seq)
          FROM message m WHERE m.chat_id = h.chat_id AND m.seq > w.after_seq) AS messages,
       (SELECT json_agg(${reactionArray('r')})

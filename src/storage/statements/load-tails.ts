@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { activeParticipants, chatColumns, firstSeq, reactionArray } from './fragments.js';
+import { reactionArray, wholeChatColumns } from './fragments.js';
 
 /**
  * Says which chats {@link COPY_TAILS} of the same transaction reads: COPY itself takes no parameters. Goes first.
@@ -33,10 +33,7 @@ function afterSeq(lastSeq: string, tail: string, block: string): string {
 export const LOAD_TAIL_CHATS: Statement = {
   name: 'load-tail-chats',
   text: `
-    SELECT h.chat_id AS id, h.version, h.last_seq, h.reset_version, ${firstSeq('h')} AS first_seq,
-      (c.id IS NOT NULL AND c.deleted_at IS NULL) AS present,
-      ${chatColumns('c')},
-      ${activeParticipants('h.chat_id')} AS participants,
+    SELECT ${wholeChatColumns()},
       (SELECT json_agg(${reactionArray('r')})
          FROM (SELECT * FROM reaction x
                WHERE x.chat_id = h.chat_id AND x.seq > ${afterSeq('h.last_seq', '$2::int', '$3::int')}
