@@ -17,6 +17,7 @@ import { migrate } from '../src/storage/migrate.js';
 import { TailRepository } from '../src/storage/tail-repository.js';
 import { ChangeFeed } from '../src/storage/write/change-feed.js';
 import { GroupCommit } from '../src/storage/write/group-commit.js';
+import { nothing } from './probe/cache-probe.js';
 import { writeSection } from './report.js';
 
 const ROUNDS = 7;
@@ -128,7 +129,8 @@ async function warmAll(database: Database, messages: number): Promise<void> {
   });
   const feed = new ChangeFeed();
   const chats = new ChatRepository(database, new GroupCommit(database, feed, { dataDir: '', writeQueueMax: 0 }), feed);
-  const reader = new ChatReader(chats, state, new CacheStats(), new TailRepository(database));
+  const tails = new TailRepository(database);
+  const reader = new ChatReader(chats, state, new CacheStats(), tails, nothing(), nothing());
   const warmer = new Warmer(new HeatRepository(database), reader, state);
   warmer.start();
   while (!warmer.isReady) await delay(2);

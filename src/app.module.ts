@@ -38,6 +38,8 @@ export class AppModule {
       tailMessages: environment.CACHE_TAIL_MESSAGES,
       warmDeadlineMs: environment.CACHE_WARM_DEADLINE_MS,
       pollMs: environment.COHERENCE_POLL_MS,
+      stalenessBoundMs: environment.STALENESS_BOUND_MS,
+      staleReads: environment.STALE_READS,
     });
     const auth: AuthOptions = { mode: environment.AUTH_MODE, keys: environment.AUTH_KEYS ?? [] };
     const chat: ChatOptions = { maxTextBytes: environment.MAX_TEXT_BYTES };

@@ -21,20 +21,28 @@ export interface ProbedCache {
 
 /** Makes a cache that holds what is put into its store. */
 export function makeCache(maxBytes: number): ProbedCache {
-  const options = { mode: 'on' as const, maxBytes, tailMessages: 100, warmDeadlineMs: 0, pollMs: 60_000 };
+  const options = {
+    mode: 'on' as const,
+    maxBytes,
+    tailMessages: 100,
+    warmDeadlineMs: 0,
+    pollMs: 60_000,
+    stalenessBoundMs: Infinity,
+  };
   const state = new CacheState(options);
   const stats = new CacheStats();
   const feed = new ChangeFeed();
   new ChangeApplier(state, feed);
-  const chats = new ChatReader(nothing(), state, stats, nothing());
+  const chats = new ChatReader(nothing(), state, stats, nothing(), nothing(), nothing());
+  state.lease.confirm(state.lease.now());
   const messages = new MessageReader(nothing(), chats, state, stats);
-  const inboxes = new InboxReader(nothing(), chats, new UnreadReader(nothing(), state), state);
+  const inboxes = new InboxReader(nothing(), chats, new UnreadReader(nothing(), state), state, nothing());
   const answers = new AnswerReader(chats, messages, inboxes, nothing(), state);
   return { state, feed, cache: new MessageCache(answers, answers, state, stats) };
 }
 
-/** A repository that must not be asked. */
-function nothing<T extends object>(): T {
+/** A part that must not be asked. */
+export function nothing<T extends object>(): T {
   return new Proxy({} as T, {
     get: (_target, name) => () => {
       throw new Error(`the database was asked: ${String(name)}`);

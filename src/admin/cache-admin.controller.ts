@@ -3,7 +3,6 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CacheStats, type CacheFamily } from '../cache/cache-stats.js';
-import { Poller } from '../cache/coherence/poller.js';
 import type { CacheMode } from '../cache/cache-options.js';
 import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
 import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
@@ -23,7 +22,10 @@ export interface CacheReport {
   readonly loads: number;
   readonly coherence: {
     readonly bus: 'none';
+    /** Milliseconds since what is held was known to be current; `null` before the first time. */
     readonly lastConfirmedMs: number | null;
+    /** Whether that is too long ago for it to be told as fresh. */
+    readonly inDoubt: boolean;
     /** Answers that contradicted the database; must be 0. */
     readonly divergence: number;
   };
@@ -36,14 +38,13 @@ export class CacheAdminController {
   constructor(
     private readonly state: CacheState,
     private readonly stats: CacheStats,
-    private readonly poller: Poller,
     private readonly modes: ModeSwitch,
   ) {}
 
   @Get()
   report(): CacheReport {
     const { store, mode } = this.state;
-    const { lastConfirmedMs } = this.poller;
+    const { lastConfirmedMs, isInDoubt } = this.state.lease;
     return {
       mode,
       policy: store.policy,
@@ -59,6 +60,7 @@ export class CacheAdminController {
       coherence: {
         bus: 'none',
         lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs),
+        inDoubt: isInDoubt,
         divergence: this.stats.divergence,
       },
     };

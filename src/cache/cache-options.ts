@@ -23,7 +23,23 @@ export interface CacheOptions {
   readonly warmDeadlineMs: number;
   /** Time between two looks for what others have changed in the database. */
   readonly pollMs: number;
+  /** How old what is told as fresh may be at most, in milliseconds; absent: 5000. */
+  readonly stalenessBoundMs?: number | undefined;
+  /**
+   * What readers get when that cannot be told, the database being away: what is held, marked as stale (`serve`, the default), or an error (`refuse`).
+   * Users, whose membership it may be that has changed, get an error either way.
+   */
+  readonly staleReads?: StaleReads | undefined;
 }
+
+/** What to do with reads that cannot be told to be fresh. */
+export type StaleReads = 'serve' | 'refuse';
+
+/** Every {@link StaleReads}. */
+export const STALE_READS = ['serve', 'refuse'] as const satisfies readonly StaleReads[];
 
 /** Injection token of {@link CacheOptions}. */
 export const CACHE_OPTIONS = Symbol('CacheOptions');
+
+/** How old what is told as fresh may be unless told otherwise, in milliseconds. */
+export const DEFAULT_STALENESS_BOUND_MS = 5000;

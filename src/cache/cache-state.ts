@@ -1,5 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CACHE_OPTIONS, type CacheMode, type CacheOptions } from './cache-options.js';
+import { CACHE_OPTIONS, DEFAULT_STALENESS_BOUND_MS, type CacheMode, type CacheOptions } from './cache-options.js';
+import { Lease } from './coherence/lease.js';
+import type { RepairCause } from './coherence/protocol.js';
 import { DEFAULT_POLICY, makePolicy } from './local/eviction/policies.js';
 import { MemoryStore } from './local/memory-store.js';
 import { FillBoard } from './read/fill-board.js';
@@ -13,6 +15,12 @@ export interface ReadState {
   readonly userFills: Map<string, Set<string>>;
   /** Whether reads are answered from what is held, and what is loaded is kept. */
   readonly isHolding: boolean;
+  /** Until when what is held may be told as fresh. */
+  readonly lease: Lease;
+  /** Learns that a chat has reached a version. */
+  noteVersion(chatId: string, version: number, cause: RepairCause): void;
+  /** Notes that a user is in a chat: for the index of theirs that is held, and for one that is on its way. */
+  addUserChat(userId: string, chatId: string): void;
 }
 
 /** What the parts of the cache share, and the mode, which may change at any time. */
@@ -21,11 +29,45 @@ export class CacheState implements ReadState {
   readonly store: MemoryStore;
   readonly board = new FillBoard();
   readonly userFills = new Map<string, Set<string>>();
+  readonly lease: Lease;
   #mode: CacheMode;
+  #epoch: string | undefined;
 
   constructor(@Inject(CACHE_OPTIONS) readonly options: CacheOptions) {
     this.store = storeOf(options, options.maxBytes);
+    this.lease = new Lease(options.stalenessBoundMs ?? DEFAULT_STALENESS_BOUND_MS);
     this.#mode = options.mode;
+  }
+
+  /** Identity of the database's history that versions belong to; `undefined` before the first look. */
+  get epoch(): string | undefined {
+    return this.#epoch;
+  }
+
+  /** The database is another one than before, or has another past: nothing held and nothing on its way means anything any more. */
+  beginEpoch(epoch: string): void {
+    this.#epoch = epoch;
+    this.store.clear();
+    this.board.voidAll();
+    // An index that is on its way is used by who waits for it, and not kept.
+    this.userFills.clear();
+    this.lease.revoke();
+  }
+
+  /**
+   * Learns that a chat has reached a version: fills on their way may not install less, and an entry at less is behind.
+   *
+   * @param cause - how it was learned.
+   */
+  noteVersion(chatId: string, version: number, cause: RepairCause): void {
+    this.board.noteVersion(chatId, version);
+    const entry = this.store.getChat(chatId);
+    if (entry !== undefined && entry.heardVersion < version) entry.hear(version, cause);
+  }
+
+  addUserChat(userId: string, chatId: string): void {
+    this.store.addUserChat(userId, chatId);
+    this.userFills.get(userId)?.add(chatId);
   }
 
   /** The present mode. */
@@ -48,8 +90,17 @@ export class CacheState implements ReadState {
 
   /** A state for readers that go past the cache: it holds nothing, ever. */
   past(): ReadState {
-    const { options } = this;
-    return { options, store: storeOf(options, 0), board: new FillBoard(), userFills: new Map(), isHolding: false };
+    const { options, lease } = this;
+    return {
+      options,
+      store: storeOf(options, 0),
+      board: new FillBoard(),
+      userFills: new Map(),
+      isHolding: false,
+      lease,
+      noteVersion: () => undefined,
+      addUserChat: () => undefined,
+    };
   }
 }
 

@@ -9,7 +9,9 @@ import {
 import { CACHE_OPTIONS, type CacheOptions } from './cache-options.js';
 import { CacheState } from './cache-state.js';
 import { CacheStats } from './cache-stats.js';
+import { CoherenceStats } from './coherence/coherence-stats.js';
 import { Poller } from './coherence/poller.js';
+import { Revalidator } from './coherence/revalidator.js';
 import { ModeSwitch } from './lifecycle/mode-switch.js';
 import { Persister } from './lifecycle/persister.js';
 import { Warmer } from './lifecycle/warmer.js';
@@ -19,6 +21,7 @@ import { MessageRepository } from '../storage/message-repository.js';
 import { TailRepository } from '../storage/tail-repository.js';
 import { AnswerReader } from './read/answer-reader.js';
 import { ChatReader } from './read/chat-reader.js';
+import { ChatRepairer } from './read/chat-repairer.js';
 import { InboxReader } from './read/inbox-reader.js';
 import { MessageReader } from './read/message-reader.js';
 import { UnreadReader } from './read/unread-reader.js';
@@ -60,7 +63,10 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         { provide: CACHE_OPTIONS, inject: [...(options.inject ?? [])], useFactory: options.useFactory },
         CacheState,
         CacheStats,
+        CoherenceStats,
         ChangeApplier,
+        Revalidator,
+        ChatRepairer,
         ChatReader,
         MessageReader,
         UnreadReader,
@@ -72,14 +78,15 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         },
         {
           provide: PAST_ANSWERS,
-          inject: [CacheState, CacheStats, ChatRepository, MessageRepository, TailRepository],
+          inject: [CacheState, CacheStats, Revalidator, ChatRepository, MessageRepository, TailRepository],
           useFactory: (
             state: CacheState,
             stats: CacheStats,
+            doubts: Revalidator,
             chatRepository: ChatRepository,
             messageRepository: MessageRepository,
             tailRepository: TailRepository,
-          ) => AnswerReader.past(state.past(), stats, { chatRepository, messageRepository, tailRepository }),
+          ) => AnswerReader.past(state.past(), stats, doubts, { chatRepository, messageRepository, tailRepository }),
         },
         MessageCache,
         Poller,

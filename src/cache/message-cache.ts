@@ -111,8 +111,9 @@ export class MessageCache {
   async getUserChats(
     userId: string,
     { after, limit = DEFAULT_PAGE_LIMIT }: { readonly after?: InboxPosition | undefined; readonly limit?: number } = {},
+    options: ReadOptions = {},
   ): Promise<CachedJson<WireInbox>> {
-    return this.#answer('inbox', (answers) => answers.inbox(userId, after, limit), isInboxDivergent);
+    return this.#answer('inbox', (answers) => answers.inbox(userId, after, limit, options), isInboxDivergent);
   }
 
   /**

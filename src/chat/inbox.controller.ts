@@ -37,7 +37,8 @@ export class InboxController {
       throw new ScrollbackError('forbidden', 'The inbox belongs to another user.');
     }
     const after = cursor === undefined ? undefined : parseInboxCursor(cursor, userId);
-    sendAnswer(reply, await this.cache.getUserChats(userId, { after, limit: limit ?? DEFAULT_PAGE_LIMIT }));
+    const options = { viewer: viewerOf(caller) };
+    sendAnswer(reply, await this.cache.getUserChats(userId, { after, limit: limit ?? DEFAULT_PAGE_LIMIT }, options));
   }
 
   @Post('messages/latest')

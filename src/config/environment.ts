@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { totalmem } from 'node:os';
 import { z } from 'zod';
-import { CACHE_MODES } from '../cache/cache-options.js';
+import { CACHE_MODES, DEFAULT_STALENESS_BOUND_MS, STALE_READS } from '../cache/cache-options.js';
 import { EVICTION_POLICIES } from '../cache/local/eviction/eviction-policy.js';
 import { DEFAULT_POLICY } from '../cache/local/eviction/policies.js';
 import { parseByteSize } from './byte-size.js';
@@ -62,6 +62,8 @@ export const ENVIRONMENT_SCHEMA = z.object({
   DATABASE_POOL_MAX: integer(2, 1000).default(10),
   SCROLLBACK_DATA_DIR: z.string().min(1).default('.scrollback'),
   COHERENCE_POLL_MS: integer(10, 60_000).default(1000),
+  STALENESS_BOUND_MS: integer(100, 3_600_000).default(DEFAULT_STALENESS_BOUND_MS),
+  STALE_READS: z.enum(STALE_READS).default('serve'),
   CACHE_MODE: z.enum(CACHE_MODES).default('on'),
   CACHE_MAX_BYTES: bytes(2 ** 20, 2 ** 50).optional(),
   CACHE_POLICY: z.enum(EVICTION_POLICIES).default(DEFAULT_POLICY),

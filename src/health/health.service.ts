@@ -1,6 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { Poller } from '../cache/coherence/poller.js';
+import { CacheState } from '../cache/cache-state.js';
 import { Warmer } from '../cache/lifecycle/warmer.js';
 import { DatabaseProbe } from '../storage/database-probe.js';
 
@@ -13,7 +13,7 @@ export class HealthService implements BeforeApplicationShutdown {
     private readonly indicators: HealthIndicatorService,
     private readonly probe: DatabaseProbe,
     private readonly warmer: Warmer,
-    private readonly poller: Poller,
+    private readonly cacheState: CacheState,
   ) {}
 
   /** Whether the instance is going away. */
@@ -54,11 +54,14 @@ export class HealthService implements BeforeApplicationShutdown {
     return { state, chats, totalChats, messages, seconds: Math.round(seconds * 1000) / 1000 };
   }
 
-  /** How long ago the cache was known to be up to date. Says so, and fails nothing: reads go on. */
+  /** Whether what is held is known to be current, and since when. */
   coherence(): HealthIndicatorResult {
-    const { lastConfirmedMs } = this.poller;
-    return this.indicators
-      .check('coherence')
-      .up({ lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs) });
+    const { lastConfirmedMs, isInDoubt } = this.cacheState.lease;
+    const indicator = this.indicators.check('coherence');
+    const details = {
+      inDoubt: isInDoubt,
+      lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs),
+    };
+    return isInDoubt ? indicator.down(details) : indicator.up(details);
   }
 }

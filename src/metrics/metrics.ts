@@ -2,7 +2,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CACHE_RESULTS, CacheStats, LOAD_RESULTS } from '../cache/cache-stats.js';
-import { Poller } from '../cache/coherence/poller.js';
 import { Warmer } from '../cache/lifecycle/warmer.js';
 import { Database } from '../storage/database.js';
 import { GroupCommit } from '../storage/write/group-commit.js';
@@ -25,7 +24,6 @@ export class Metrics {
   constructor(
     @Inject(CacheState) private readonly state: CacheState,
     @Inject(CacheStats) private readonly stats: CacheStats,
-    @Inject(Poller) private readonly poller: Poller,
     @Inject(Warmer) private readonly warmer: Warmer,
     @Inject(Database) private readonly database: Database,
     @Inject(GroupCommit) private readonly commit: GroupCommit,
@@ -42,7 +40,7 @@ export class Metrics {
   }
 
   #exposeCache(): void {
-    const { state, stats, warmer, poller } = this;
+    const { state, stats, warmer } = this;
     this.#counter(
       'cache_requests_total',
       'Reads by what they were of and how they were answered.',
@@ -82,7 +80,7 @@ export class Metrics {
     this.#gauge(
       'coherence_last_confirmed_seconds',
       'Time since the cache was last known to be up to date with the database.',
-      () => (poller.lastConfirmedMs ?? 0) / 1000,
+      () => (state.lease.lastConfirmedMs ?? 0) / 1000,
     );
   }
 

@@ -1,6 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { unavailableOnConnectionLoss } from './database-unavailable.js';
 import { Database } from './database.js';
-import { FIND_MEMBERSHIPS, POLL_HEADS } from './statements/poll-heads.js';
+import { FIND_MEMBERSHIPS, FIND_VERSIONS, POLL_HEADS, POLL_MORE_HEADS, SETTLE_HEADS } from './statements/poll-heads.js';
+
+/** Rows of one page of a look. Too few and an import makes many queries, too many and one of them holds the event loop. */
+const POLL_PAGE = 5000;
 
 /** A chat that has changed, and the version it has reached. */
 export interface ChangedHead {
@@ -8,11 +12,29 @@ export interface ChangedHead {
   readonly version: number;
 }
 
-/** One look at what has changed. */
+/** A part of a look at what has changed. */
 export interface HeadPoll {
-  /** To be given to the next look. Opaque. */
+  /** To be given to the next look, by the first part of this one. Opaque. */
   readonly horizon: string;
+  /** Identity of the database's history: versions are comparable within one. */
+  readonly epoch: string;
   readonly changed: readonly ChangedHead[];
+  /** To be given back for the next part; `undefined` behind the last. */
+  readonly next: PollPlace | undefined;
+}
+
+/** Where a part of a look ends. */
+export interface PollPlace {
+  readonly changedXid: string;
+  readonly chatId: string;
+}
+
+interface PollRow {
+  readonly horizon: string;
+  readonly epoch: string;
+  readonly chat_id: string | null;
+  readonly version: string | null;
+  readonly changed_xid: string | null;
 }
 
 /** Reads chats' heads for the coherence of caches. */
@@ -21,18 +43,42 @@ export class HeadRepository {
   constructor(private readonly database: Database) {}
 
   /** Looks for chats that have changed since an earlier look; the first look finds none and gives a horizon. */
-  async poll(horizon: string | undefined): Promise<HeadPoll> {
-    const rows = await this.database.query<{ horizon: string; chat_id: string | null; version: string | null }>(
-      'coherence',
-      POLL_HEADS,
-      [horizon ?? null],
+  async poll(horizon: string | undefined, place?: PollPlace): Promise<HeadPoll> {
+    const rows =
+      place === undefined
+        ? await this.database.query<PollRow>('coherence', POLL_HEADS, [horizon ?? null, POLL_PAGE])
+        : await this.database.query<PollRow>('coherence', POLL_MORE_HEADS, [place.changedXid, POLL_PAGE, place.chatId]);
+    const changed = rows.flatMap((row) =>
+      row.chat_id === null ? [] : [{ chatId: row.chat_id, version: Number(row.version) }],
     );
-    return {
-      horizon: rows[0]!.horizon,
-      changed: rows.flatMap((row) =>
-        row.chat_id === null ? [] : [{ chatId: row.chat_id, version: Number(row.version) }],
+    const last = rows.at(-1)!;
+    const next = changed.length < POLL_PAGE ? undefined : { changedXid: last.changed_xid!, chatId: last.chat_id! };
+    return { horizon: rows[0]!.horizon, epoch: rows[0]!.epoch, changed, next };
+  }
+
+  /**
+   * Tells the present versions of chats; a chat without one does not exist.
+   *
+   * @throws ScrollbackError `database_unavailable`.
+   */
+  async findVersions(
+    chatIds: readonly string[],
+  ): Promise<{ readonly epoch: string; readonly versions: ReadonlyMap<string, number> }> {
+    const rows = await unavailableOnConnectionLoss(
+      this.database.query<{ epoch: string; chat_id: string | null; version: string | null }>(
+        'coherence',
+        FIND_VERSIONS,
+        [chatIds],
       ),
-    };
+    );
+    const versions = new Map<string, number>();
+    for (const row of rows) if (row.chat_id !== null) versions.set(row.chat_id, Number(row.version));
+    return { epoch: rows[0]!.epoch, versions };
+  }
+
+  /** Mends heads that a dump of another database has brought along. */
+  async settle(): Promise<void> {
+    await this.database.query('coherence', SETTLE_HEADS, []);
   }
 
   /** Tells which of some users are in which of some chats. */

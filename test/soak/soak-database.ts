@@ -138,7 +138,15 @@ export class SoakDatabase implements StatementsInMemory {
   }
 
   pollHeads(): HeadPoll {
-    return { horizon: '0', changed: [] };
+    return { horizon: '0', epoch: 'soak', changed: [], next: undefined };
+  }
+
+  findVersions(): { epoch: string; versions: Map<string, number> } {
+    throw new Error('Nothing is in doubt here.');
+  }
+
+  loadChanges(): undefined {
+    throw new Error('Nothing is behind here.');
   }
 
   findMemberships(): { chatId: string; userId: string }[] {

@@ -12,7 +12,7 @@ import {
   type Knowledge,
 } from './cache-expectations.js';
 import { CacheUnderTest } from './cache-under-test.js';
-import { FakeDatabase, type ChatState, type Write } from './fake-database.js';
+import { FakeDatabase, firstSeqOf, type ChatState, type Write } from './fake-database.js';
 import { sampleChatId } from './sample-records.js';
 
 const [LONG, SHORT, NEW] = [sampleChatId(1), sampleChatId(2), sampleChatId(3)] as const;
@@ -73,7 +73,10 @@ const transaction = fc.record({ chatId, writes: fc.array(write, { minLength: 1, 
 const history = fc.record({
   maxBytes: fc.constantFrom(0, 6000, 30_000, 10_000_000),
   own: fc.array(transaction, { maxLength: 8 }),
-  others: fc.array(transaction, { maxLength: 4 }),
+  others: fc.array(fc.record({ chatId, writes: transaction.map(({ writes }) => writes), heard: fc.nat(2) }), {
+    maxLength: 4,
+  }),
+  purges: fc.array(fc.record({ chatId, throughSeq: fc.constantFrom(1, 2, 5) }), { maxLength: 2 }),
   polls: fc.nat(2),
   warmings: fc.nat(2),
   reads: fc.array(read, { minLength: 1, maxLength: 10 }),
@@ -113,9 +116,32 @@ class Scene {
     if (changes[0]!.version <= this.#whole.get(chat)! + 1) raise(this.#whole, chat, changes.at(-1)!.version);
   }
 
-  async writeElsewhere({ chatId: chat, writes }: { chatId: string; writes: readonly Write[] }): Promise<void> {
+  /** Another instance writes and publishes it; the bus may lose it, be late, or bring it twice, one before another. */
+  async writeElsewhere({
+    chatId: chat,
+    writes,
+    heard,
+  }: {
+    chatId: string;
+    writes: readonly Write[];
+    heard: number;
+  }): Promise<void> {
     await this.#turn(`another instance commits ${JSON.stringify(writes)}`);
-    for (const each of writes) this.database.commit(chat, each);
+    const changes = writes.flatMap((each) => this.database.commit(chat, each) ?? []);
+    if (changes.length === 0) return;
+    await Promise.all(Array.from({ length: heard }, () => this.#hear(chat, changes)));
+  }
+
+  async #hear(chat: string, changes: readonly Change[]): Promise<void> {
+    await this.#turn('hears of it');
+    this.tested.announce(chat, ...changes);
+    raise(this.#seen, chat, changes.at(-1)!.version);
+    if (changes[0]!.version <= this.#whole.get(chat)! + 1) raise(this.#whole, chat, changes.at(-1)!.version);
+  }
+
+  async purge({ chatId: chat, throughSeq }: { chatId: string; throughSeq: number }): Promise<void> {
+    await this.#turn(`somebody deletes rows through ${throughSeq}`);
+    this.database.purge(chat, throughSeq);
   }
 
   async poll(): Promise<void> {
@@ -171,7 +197,9 @@ class Scene {
   async settle(): Promise<void> {
     await this.poll();
     for (const chat of CHATS) {
-      if (this.tested.state.store.getChat(chat) !== undefined) expectHeldAsInDatabase(this.tested, this.database, chat);
+      const entry = this.tested.state.store.getChat(chat);
+      if (entry?.isBehind === true) expect(entry.heardVersion).toBe(this.database.state(chat).version);
+      else if (entry !== undefined) expectHeldAsInDatabase(this.tested, this.database, chat);
       await this.read({ type: 'chat', chatId: chat });
       await this.read({ type: 'page', chatId: chat, limit: 200 });
       await this.read({ type: 'page', chatId: chat, before: 10, limit: 5 });
@@ -196,9 +224,11 @@ function raise(versions: Map<string, number>, chat: string, version: number): vo
 }
 
 function pageOf(wanted: PageRead, state: ChatState): string {
-  const { fromSeq, toSeq } = pageRange(wanted, state.lastSeq);
-  const hasOlder = fromSeq > 1 && state.lastSeq > 0;
-  const hasNewer = toSeq < state.lastSeq;
+  const firstSeq = firstSeqOf(state);
+  const isEmpty = firstSeq > state.lastSeq;
+  const { fromSeq, toSeq } = pageRange(wanted, state.lastSeq, firstSeq);
+  const hasOlder = fromSeq > firstSeq && !isEmpty;
+  const hasNewer = toSeq < state.lastSeq && !isEmpty;
   return (
     `{"chatId":"${wanted.chatId}","items":[${itemsOf(state, fromSeq, toSeq)}],"hasOlder":${hasOlder}` +
     `,"hasNewer":${hasNewer},"version":${state.version}}`
@@ -215,7 +245,7 @@ describe('the cache under every order of events', () => {
       fc.asyncProperty(
         fc.scheduler(),
         history,
-        async (scheduler, { maxBytes, own, others, polls, warmings, reads }) => {
+        async (scheduler, { maxBytes, own, others, purges, polls, warmings, reads }) => {
           const scene = new Scene(scheduler, maxBytes);
           await scheduler.waitFor(scene.poll());
           const mine = CHATS.map((chat) =>
@@ -226,6 +256,7 @@ describe('the cache under every order of events', () => {
           );
           const rest = [
             ...others.map((each) => scene.writeElsewhere(each)),
+            ...purges.map((each) => scene.purge(each)),
             inOrder(Array.from({ length: polls }), () => scene.poll()),
             ...Array.from({ length: warmings }, () => scene.warm()),
             ...reads.map((each) => scene.read(each)),

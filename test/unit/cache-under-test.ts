@@ -1,10 +1,13 @@
-import type { CacheMode } from '../../src/cache/cache-options.js';
+import type { CacheMode, StaleReads } from '../../src/cache/cache-options.js';
 import { CacheState } from '../../src/cache/cache-state.js';
 import { CacheStats } from '../../src/cache/cache-stats.js';
+import { CoherenceStats } from '../../src/cache/coherence/coherence-stats.js';
 import { Poller } from '../../src/cache/coherence/poller.js';
+import { Revalidator } from '../../src/cache/coherence/revalidator.js';
 import { MessageCache } from '../../src/cache/message-cache.js';
 import { AnswerReader } from '../../src/cache/read/answer-reader.js';
 import { ChatReader } from '../../src/cache/read/chat-reader.js';
+import { ChatRepairer } from '../../src/cache/read/chat-repairer.js';
 import { InboxReader } from '../../src/cache/read/inbox-reader.js';
 import { MessageReader } from '../../src/cache/read/message-reader.js';
 import { UnreadReader } from '../../src/cache/read/unread-reader.js';
@@ -27,13 +30,23 @@ export type Passage = (step: string) => Promise<void>;
 /** What the cache asks of the database. */
 export type StatementsInMemory = Pick<
   FakeDatabase,
-  'loadChats' | 'loadTails' | 'loadUserChats' | 'countUnread' | 'loadMessages' | 'pollHeads' | 'findMemberships'
+  | 'loadChats'
+  | 'loadTails'
+  | 'loadUserChats'
+  | 'countUnread'
+  | 'loadMessages'
+  | 'loadChanges'
+  | 'pollHeads'
+  | 'findVersions'
+  | 'findMemberships'
 >;
 
 /** The cache with its real parts, over a database in memory whose answers come when the test lets them. */
 export class CacheUnderTest {
   readonly state: CacheState;
   readonly stats = new CacheStats();
+  readonly coherence = new CoherenceStats();
+  readonly doubts: Revalidator;
   readonly applier: ChangeApplier;
   readonly chats: ChatReader;
   readonly messages: MessageReader;
@@ -48,7 +61,8 @@ export class CacheUnderTest {
       maxBytes = 10_000_000,
       mode = 'on',
       tailMessages = TAIL_MESSAGES,
-    }: { maxBytes?: number; mode?: CacheMode; tailMessages?: number } = {},
+      staleReads = 'serve',
+    }: { maxBytes?: number; mode?: CacheMode; tailMessages?: number; staleReads?: StaleReads } = {},
   ) {
     const ask = async <T>(name: string, read: () => T): Promise<T> => {
       await passage(`${name} reads`);
@@ -61,11 +75,14 @@ export class CacheUnderTest {
       loadUserChats: (userId) => ask('loadUserChats', () => database.loadUserChats(userId)),
       countUnread: (userId, chatIds) => ask('countUnread', () => database.countUnread(userId, chatIds)),
     };
-    const messageRepository: Pick<MessageRepository, 'loadMessages'> = {
+    const messageRepository: Pick<MessageRepository, 'loadMessages' | 'loadChanges'> = {
       loadMessages: (chatId, from, to) => ask('loadMessages', () => database.loadMessages(chatId, from, to)),
+      loadChanges: (chatId, since, limit) => ask('loadChanges', () => database.loadChanges(chatId, since, limit)),
     };
-    const headRepository: Pick<HeadRepository, 'poll' | 'findMemberships'> = {
+    const headRepository: Pick<HeadRepository, 'poll' | 'findMemberships' | 'findVersions' | 'settle'> = {
       poll: (horizon) => ask('poll', () => database.pollHeads(horizon)),
+      findVersions: (chatIds) => ask('findVersions', () => database.findVersions(chatIds)),
+      settle: () => Promise.resolve(),
       findMemberships: (chatIds, userIds) => ask('poll', () => database.findMemberships(chatIds, userIds)),
     };
     const tailRepository: Pick<TailRepository, 'loadTails'> = {
@@ -88,19 +105,26 @@ export class CacheUnderTest {
       tailMessages,
       warmDeadlineMs: 0,
       pollMs: 1_000_000,
+      stalenessBoundMs: 1_000_000,
+      staleReads,
     });
+    this.state.lease.confirm(this.state.lease.now());
     this.applier = new ChangeApplier(this.state, this.#feed);
-    this.chats = new ChatReader(chats, this.state, this.stats, tailRepository as TailRepository);
+    const heads = headRepository as HeadRepository;
+    this.doubts = new Revalidator(heads, this.state);
+    const repairer = new ChatRepairer(messages, this.state, this.stats, this.coherence);
+    const tails = tailRepository as TailRepository;
+    this.chats = new ChatReader(chats, this.state, this.stats, tails, repairer, this.doubts);
     this.messages = new MessageReader(messages, this.chats, this.state, this.stats);
-    const inboxes = new InboxReader(chats, this.chats, new UnreadReader(chats, this.state), this.state);
+    const inboxes = new InboxReader(chats, this.chats, new UnreadReader(chats, this.state), this.state, this.doubts);
     const cached = new AnswerReader(this.chats, this.messages, inboxes, messages, this.state);
-    const past = AnswerReader.past(this.state.past(), this.stats, {
+    const past = AnswerReader.past(this.state.past(), this.stats, this.doubts, {
       chatRepository: chats,
       messageRepository: messages,
-      tailRepository: tailRepository as TailRepository,
+      tailRepository: tails,
     });
     this.cache = new MessageCache(cached, past, this.state, this.stats);
-    this.poller = new Poller(headRepository as HeadRepository, this.applier, this.state);
+    this.poller = new Poller(heads, this.applier, this.state);
   }
 
   /** What the group commit does after COMMIT. */

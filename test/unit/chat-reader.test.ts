@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { expectHeldAsInDatabase } from './cache-expectations.js';
 import { quiet } from './cache-under-test.js';
 import { sampleChatId } from './sample-records.js';
-import { CHAT, LAST_SEQ, SEND, database, gate, load, tested, write, writeElsewhere } from './gated-chat.js';
+import { CHAT, LAST_SEQ, SEND, database, gate, load, tested, write, writeElsewhere, repair } from './gated-chat.js';
 
 describe('a fill of a chat', () => {
   it('brings what it read up to a write that is announced while the answer is on its way', async () => {
@@ -10,7 +10,7 @@ describe('a fill of a chat', () => {
     await gate.open('loadChats reads');
     write(SEND, { type: 'edit', seq: LAST_SEQ }, { type: 'title', title: 'new' });
     await gate.open('loadChats answers');
-    expect(await reading).toMatchObject({ isHit: false, entry: { version: 4, lastSeq: LAST_SEQ + 1 } });
+    expect(await reading).toMatchObject({ source: 'miss', entry: { version: 4, lastSeq: LAST_SEQ + 1 } });
     expectHeldAsInDatabase(tested, database, CHAT);
     expect(gate.waiting).toEqual([]);
   });
@@ -54,7 +54,7 @@ describe('a fill of a chat', () => {
 
   it('is one for all who ask while it is on its way, whoever of them asks for what', async () => {
     const readings = Array.from({ length: 20 }, () => tested.chats.read(CHAT));
-    readings.push(tested.chats.read(CHAT, 1), tested.chats.read(CHAT, 0, 0));
+    readings.push(tested.chats.read(CHAT, { minVersion: 1 }), tested.chats.read(CHAT, { tail: 0 }));
     const many = tested.chats.loadMany([CHAT], 0);
     await quiet();
     expect(gate.waiting).toEqual(['loadChats reads']);
@@ -85,7 +85,7 @@ describe('a fill of a chat', () => {
     await gate.open('loadChats reads');
     await gate.open('loadChats answers');
     expect((await reading).entry).toMatchObject({ isPresent: false, version: 0 });
-    expect(await tested.chats.read(other)).toMatchObject({ isHit: true });
+    expect(await tested.chats.read(other)).toMatchObject({ source: 'hit' });
     expect(await tested.cache.getChat(other)).toBeUndefined();
     tested.announce(other, database.commit(other, { type: 'create', userIds: ['alice'] })!);
     expect(tested.state.store.getChat(other)).toBeUndefined();
@@ -117,17 +117,80 @@ describe('a held chat', () => {
 
   it('is answered without asking the database, and follows every write', async () => {
     write(SEND, { type: 'delete', seq: LAST_SEQ }, { type: 'leave', userId: 'bob' });
-    expect(await tested.chats.read(CHAT)).toMatchObject({ isHit: true, entry: { version: 4 } });
+    expect(await tested.chats.read(CHAT)).toMatchObject({ source: 'hit', entry: { version: 4 } });
     expectHeldAsInDatabase(tested, database, CHAT);
     expect(gate.waiting).toEqual([]);
   });
 
-  it('is forgotten when it has missed a version, and read anew', async () => {
+  it('is read by nobody when it has missed a version, until it has been told what it missed', async () => {
     writeElsewhere(SEND);
-    expect(tested.state.store.getChat(CHAT)!.version).toBe(1);
     write(SEND);
-    expect(tested.state.store.getChat(CHAT)).toBeUndefined();
-    await load();
+    expect(tested.state.store.getChat(CHAT)).toMatchObject({ version: 1, isBehind: true });
+    expect(tested.chats.peek(CHAT)).toBeUndefined();
+    await repair();
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('is told what it missed by what was changed since: messages, members, title', async () => {
+    const entry = tested.state.store.getChat(CHAT);
+    writeElsewhere(
+      SEND,
+      { type: 'edit', seq: LAST_SEQ },
+      { type: 'delete', seq: LAST_SEQ - 1 },
+      { type: 'leave', userId: 'bob' },
+      { type: 'join', userId: 'carol' },
+      { type: 'read', userId: 'alice', seq: 3 },
+      { type: 'title', title: 'new' },
+    );
+    tested.state.noteVersion(CHAT, 8, 'poll');
+    await repair();
+    expect(tested.state.store.getChat(CHAT)).toBe(entry);
+    expect(tested.coherence.repairs).toMatchObject({ poll: 1 });
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('is loaded anew when more has changed than is worth telling', async () => {
+    const entry = tested.state.store.getChat(CHAT);
+    writeElsewhere(...Array.from({ length: 150 }, () => SEND));
+    tested.state.noteVersion(CHAT, 151, 'bus');
+    await repair();
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    expect(tested.state.store.getChat(CHAT)).not.toBe(entry);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('is loaded anew when rows have vanished', async () => {
+    database.purge(CHAT, 3);
+    tested.state.noteVersion(CHAT, 2, 'poll');
+    await repair();
+    await gate.open('loadChats reads');
+    await gate.open('loadChats answers');
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('applies changes that come before the ones they follow as soon as these have come', () => {
+    const changes = [SEND, { type: 'title', title: 'new' } as const, SEND].map((each) => database.commit(CHAT, each)!);
+    tested.announce(CHAT, changes[2]!);
+    tested.announce(CHAT, changes[1]!);
+    expect(tested.state.store.getChat(CHAT)).toMatchObject({ version: 1, heardVersion: 4 });
+    tested.announce(CHAT, changes[0]!);
+    expect(tested.state.store.getChat(CHAT)).toMatchObject({ version: 4, isBehind: false });
+    tested.announce(CHAT, changes[1]!);
+    expectHeldAsInDatabase(tested, database, CHAT);
+    expect(gate.waiting).toEqual([]);
+  });
+
+  it('that is being told what it missed takes what is announced meanwhile', async () => {
+    writeElsewhere(SEND);
+    tested.state.noteVersion(CHAT, 2, 'poll');
+    const reading = tested.chats.read(CHAT);
+    await gate.open('loadChanges reads');
+    write(SEND);
+    await gate.open('loadChanges answers');
+    await gate.open('loadChanges reads');
+    await gate.open('loadChanges answers');
+    expect((await reading).entry.version).toBe(3);
     expectHeldAsInDatabase(tested, database, CHAT);
   });
 
@@ -138,19 +201,19 @@ describe('a held chat', () => {
 
   it('is read anew for who asks for a later version', async () => {
     writeElsewhere(SEND);
-    const reading = tested.chats.read(CHAT, 2);
-    await gate.open('loadChats reads');
-    await gate.open('loadChats answers');
-    expect(await reading).toMatchObject({ isHit: false, entry: { version: 2 } });
+    const reading = tested.chats.read(CHAT, { minVersion: 2 });
+    await gate.open('loadChanges reads');
+    await gate.open('loadChanges answers');
+    expect(await reading).toMatchObject({ source: 'miss', entry: { version: 2 } });
     expectHeldAsInDatabase(tested, database, CHAT);
   });
 
   it('stays what it is when it has come by itself to the version that is being read for somebody', async () => {
     const entry = tested.state.store.getChat(CHAT);
-    const reading = tested.chats.read(CHAT, 2);
-    await gate.open('loadChats reads');
+    const reading = tested.chats.read(CHAT, { minVersion: 2 });
+    await gate.open('loadChanges reads');
     write(SEND);
-    await gate.open('loadChats answers');
+    await gate.open('loadChanges answers');
     expect((await reading).entry).toBe(entry);
     expect(tested.state.store.getChat(CHAT)).toBe(entry);
     await tested.chats.refresh(CHAT, 2);
@@ -159,7 +222,7 @@ describe('a held chat', () => {
   });
 
   it('refuses a reader who asks for a version that nobody has committed, and stays held', async () => {
-    const reading = tested.chats.read(CHAT, 5).catch((error: unknown) => error);
+    const reading = tested.chats.read(CHAT, { minVersion: 5 }).catch((error: unknown) => error);
     let isSettled = false;
     void reading.then(() => {
       isSettled = true;

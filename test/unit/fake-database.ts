@@ -1,6 +1,6 @@
 import type { LoadedChat, UnreadCount } from '../../src/storage/chat-repository.js';
 import type { HeadPoll } from '../../src/storage/head-repository.js';
-import type { LoadedMessages } from '../../src/storage/message-repository.js';
+import type { LoadedChanges, LoadedMessages } from '../../src/storage/message-repository.js';
 import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../src/storage/records.js';
 import type { TailChat } from '../../src/storage/tail-repository.js';
 import type { Change } from '../../src/storage/write/change.js';
@@ -11,6 +11,8 @@ import { SAMPLE_MS, sampleChat, sampleMessage, sampleParticipant } from './sampl
 export interface ChatState {
   readonly version: number;
   readonly lastSeq: number;
+  /** Changes since an older version cannot be told any more. */
+  readonly resetVersion: number;
   readonly chat: ChatRecord | undefined;
   readonly participants: ReadonlyMap<string, ParticipantRecord>;
   readonly messages: ReadonlyMap<number, MessageRecord>;
@@ -26,7 +28,14 @@ export type Write =
   | { readonly type: 'title'; readonly title: string }
   | { readonly type: 'remove' };
 
-const ABSENT: ChatState = { version: 0, lastSeq: 0, chat: undefined, participants: new Map(), messages: new Map() };
+const ABSENT: ChatState = {
+  version: 0,
+  lastSeq: 0,
+  resetVersion: 0,
+  chat: undefined,
+  participants: new Map(),
+  messages: new Map(),
+};
 
 /**
  * The database's part in the protocol: chats with a history of versions, statements that read one of them whole. It
@@ -36,6 +45,7 @@ export class FakeDatabase {
   readonly #histories = new Map<string, ChatState[]>();
   /** Commits so far: what the real one has transaction ids for. */
   #commits = 0;
+  #epoch = 1;
   readonly #changedAt = new Map<string, number>();
 
   /** The chat as it was at a version, or is. */
@@ -64,16 +74,35 @@ export class FakeDatabase {
     return after.change;
   }
 
+  /** Somebody deletes the rows of the oldest messages. Nobody announces it. */
+  purge(chatId: string, throughSeq: number): void {
+    const before = this.state(chatId);
+    if (before.version === 0) return;
+    const version = before.version + 1;
+    const messages = new Map([...before.messages].filter(([seq]) => seq > throughSeq));
+    this.#histories.set(chatId, [
+      ...this.#histories.get(chatId)!,
+      { ...before, version, resetVersion: version, messages },
+    ]);
+    this.#changedAt.set(chatId, ++this.#commits);
+  }
+
+  /** Everything is as it was when a chat had an earlier version: the database has been restored. */
+  restore(chatId: string, version: number): void {
+    this.#histories.set(chatId, this.#histories.get(chatId)!.slice(0, version));
+    this.#epoch++;
+  }
+
   loadChats(chatIds: readonly string[], tail: number, blockSize: number): LoadedChat[] {
     return chatIds.flatMap((chatId) => {
-      const { version, lastSeq, chat, participants, messages } = this.state(chatId);
+      const { version, lastSeq, resetVersion, chat, participants, messages } = this.state(chatId);
       if (version === 0) return [];
       const after =
         tail === 0 ? Math.max(0, lastSeq - 1) : Math.floor(Math.max(0, lastSeq - tail) / blockSize) * blockSize;
       return {
         chatId,
-        head: { version, lastSeq, resetVersion: 0 },
-        firstSeq: 1,
+        head: { version, lastSeq, resetVersion },
+        firstSeq: firstSeqOf({ lastSeq, messages }),
         chat,
         participants: [...participants.values()].filter(({ leftAtMs }) => leftAtMs === null),
         messages: [...messages.values()].filter(({ seq }) => seq > after),
@@ -99,6 +128,25 @@ export class FakeDatabase {
     return { version, lastSeq, messages: [...messages.values()].filter(({ seq }) => seq >= fromSeq && seq <= toSeq) };
   }
 
+  loadChanges(chatId: string, since: number, limit: number): LoadedChanges | undefined {
+    const { version, lastSeq, resetVersion, chat, participants, messages } = this.state(chatId);
+    if (chat === undefined) return undefined;
+    const isLater = (row: { readonly version: number }): boolean => row.version > since;
+    const changed = [...messages.values(), ...participants.values()].filter(isLater).map((row) => row.version);
+    const last = changed.toSorted((one, other) => one - other)[limit - 1];
+    const isTold = (row: { readonly version: number }): boolean => isLater(row) && row.version <= (last ?? version);
+    return {
+      version,
+      lastSeq,
+      resetVersion,
+      chat,
+      participantCount: [...participants.values()].filter(({ leftAtMs }) => leftAtMs === null).length,
+      throughVersion: last ?? version,
+      messages: [...messages.values()].filter(isTold),
+      participants: [...participants.values()].filter(isTold),
+    };
+  }
+
   loadUserChats(userId: string): string[] {
     return [...this.#histories.keys()].filter((chatId) => isMember(this.state(chatId), userId));
   }
@@ -117,8 +165,15 @@ export class FakeDatabase {
     const changed = [...this.#changedAt].filter(([, at]) => at > Number(horizon ?? Infinity));
     return {
       horizon: String(this.#commits),
+      epoch: String(this.#epoch),
       changed: changed.map(([chatId]) => ({ chatId, version: this.state(chatId).version })),
+      next: undefined,
     };
+  }
+
+  findVersions(chatIds: readonly string[]): { epoch: string; versions: Map<string, number> } {
+    const versions = new Map(chatIds.map((chatId) => [chatId, this.state(chatId).version]));
+    return { epoch: String(this.#epoch), versions };
   }
 
   findMemberships(chatIds: readonly string[], userIds: readonly string[]): { chatId: string; userId: string }[] {
@@ -126,6 +181,11 @@ export class FakeDatabase {
       userIds.filter((userId) => isMember(this.state(chatId), userId)).map((userId) => ({ chatId, userId })),
     );
   }
+}
+
+/** Lowest seq that has a message, one more than the last when none has. */
+export function firstSeqOf({ lastSeq, messages }: Pick<ChatState, 'lastSeq' | 'messages'>): number {
+  return Math.min(lastSeq + 1, ...messages.keys());
 }
 
 /** Whether a user is in a chat that is there. */
@@ -202,6 +262,7 @@ function createChat(chatId: string, userIds: readonly string[], lastSeq: number)
   const state: ChatState = {
     version: 1,
     lastSeq,
+    resetVersion: 0,
     chat: sampleChat(chatId),
     participants: new Map(userIds.map((userId) => [userId, sampleParticipant({ userId })])),
     messages: new Map(messages.map((message) => [message.seq, message])),

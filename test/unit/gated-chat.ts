@@ -1,6 +1,6 @@
 import { beforeEach, expect } from '@jest/globals';
 import { BLOCK_SIZE } from '../../src/cache/local/message-block.js';
-import { CacheUnderTest, Gate } from './cache-under-test.js';
+import { CacheUnderTest, Gate, quiet } from './cache-under-test.js';
 import { FakeDatabase, type Write } from './fake-database.js';
 import { sampleChatId } from './sample-records.js';
 
@@ -45,4 +45,12 @@ export async function load(): Promise<void> {
   await gate.open('loadChats reads');
   await gate.open('loadChats answers');
   await reading;
+}
+
+/** Brings a chat that is behind up to date. */
+export async function repair(): Promise<void> {
+  const reading = tested.chats.read(CHAT);
+  await gate.open('loadChanges reads');
+  await gate.open('loadChanges answers');
+  await Promise.race([reading, quiet()]);
 }

@@ -139,7 +139,7 @@ function run(store: MemoryStore, command: Step): void {
   // As the applier does it.
   const change = changeOf(entry, command);
   if (change.type === 'message') store.dropPacked(entry, change.message.seq);
-  if (entry.apply(change)) store.recharge(entry, change.type === 'message' ? change.message.seq : undefined);
+  if (entry.apply(change)) store.recharge(entry, change.type === 'message' ? [change.message.seq] : []);
   else store.removeChat(entry, 'invalidated');
 }
 

@@ -53,7 +53,7 @@ describe('a fill of messages', () => {
     const reading = page();
     await gate.open('loadMessages reads');
     writeElsewhere({ type: 'edit', seq: BLOCK_SIZE - 4 });
-    tested.applier.onVersionSeen(CHAT, 2);
+    tested.applier.onOutcomeUnknown(CHAT);
     await load();
     await gate.open('loadMessages answers');
     expect(tested.state.store.getChat(CHAT)!.blocks.has(0)).toBe(false);
@@ -68,9 +68,9 @@ describe('a fill of messages', () => {
     const change = database.commit(CHAT, { type: 'edit', seq: BLOCK_SIZE - 4 })!;
     await gate.open('loadMessages reads');
     await gate.open('loadMessages answers');
-    await gate.open('loadChats reads');
+    await gate.open('loadChanges reads');
     tested.announce(CHAT, change);
-    await gate.open('loadChats answers');
+    await gate.open('loadChanges answers');
     await gate.open('loadMessages reads');
     await gate.open('loadMessages answers');
     expect(await reading).toEqual({ version: 2, text: pageInDatabase(BLOCK_SIZE - 8, BLOCK_SIZE - 4) });

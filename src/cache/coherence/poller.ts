@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { HeadRepository } from '../../storage/head-repository.js';
+import { HeadRepository, type ChangedHead, type HeadPoll } from '../../storage/head-repository.js';
 import { CacheState } from '../cache-state.js';
 import { ChangeApplier } from '../write/change-applier.js';
 
@@ -9,9 +9,12 @@ const MEMBERSHIP_LIMIT = 5000;
 /** Queries about memberships in one look. Past this it is cheaper to forget every user's index, and looks stay short. */
 const MEMBERSHIP_QUERIES = 4;
 
+/** Between two looks while peers cannot be heard. Less would cost the database more than it gains, more would show. */
+const SUSPECT_POLL_MS = 100;
+
 /**
- * Looks into the database, again and again, for what others have changed, and makes the cache forget it: other
- * instances, an import, another service. What this instance wrote itself it finds already applied.
+ * Looks into the database, again and again, for what others have changed: other instances, an import, another service, a person. What
+ * it finds makes entries behind (`protocol.ts`); what this instance wrote itself, or heard of from a peer, it finds already applied.
  */
 @Injectable()
 export class Poller implements OnApplicationShutdown {
@@ -21,9 +24,10 @@ export class Poller implements OnApplicationShutdown {
   #asked: ReadonlyMap<string, number> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  #isStarted = false;
   #isStopped = false;
-  #confirmedAtMs: number | undefined;
   #isFailing = false;
+  #isSuspect = false;
 
   constructor(
     private readonly heads: HeadRepository,
@@ -31,14 +35,10 @@ export class Poller implements OnApplicationShutdown {
     private readonly state: CacheState,
   ) {}
 
-  /** Milliseconds since the start of the last look that succeeded, `undefined` before the first. */
-  get lastConfirmedMs(): number | undefined {
-    return this.#confirmedAtMs === undefined ? undefined : performance.now() - this.#confirmedAtMs;
-  }
-
   /** Takes the first look, so that fills which begin later miss nothing, and goes on from there. */
   async start(): Promise<void> {
     await this.pollOnce();
+    this.#isStarted = true;
     this.#plan();
   }
 
@@ -54,19 +54,40 @@ export class Poller implements OnApplicationShutdown {
     return this.#running;
   }
 
+  /** Takes a look as soon as possible, one that begins after this call. */
+  pollSoon(): void {
+    if (!this.#isStarted) return;
+    this.#plan(0);
+  }
+
+  /** Looks more often while peers cannot be heard. */
+  setSuspect(isSuspect: boolean): void {
+    if (isSuspect === this.#isSuspect) return;
+    this.#isSuspect = isSuspect;
+    this.pollSoon();
+  }
+
   async onApplicationShutdown(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#running?.catch(() => undefined);
   }
 
-  #plan(): void {
+  get #paceMs(): number {
+    const { pollMs } = this.state.options;
+    return this.#isSuspect ? Math.min(pollMs, SUSPECT_POLL_MS) : pollMs;
+  }
+
+  #plan(delayMs = this.#paceMs): void {
     if (this.#isStopped) return;
-    this.#timer = setTimeout(() => void this.#tick(), this.state.options.pollMs);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#tick(), delayMs);
     this.#timer.unref();
   }
 
   async #tick(): Promise<void> {
+    // One that is on its way may have begun too early for who has asked for this one.
+    await this.#running?.catch(() => undefined);
     try {
       await this.pollOnce();
       if (this.#isFailing) this.#logger.log('The database answers again.');
@@ -79,22 +100,41 @@ export class Poller implements OnApplicationShutdown {
   }
 
   async #poll(): Promise<void> {
-    const startedAtMs = performance.now();
-    const { horizon, changed } = await this.heads.poll(this.#horizon);
-    const unheld: string[] = [];
-    for (const { chatId, version } of changed) {
-      this.applier.onVersionSeen(chatId, version);
-      // While somebody's transaction stays open, every look sees the same chats again.
-      const isAsked = this.#asked.get(chatId) === version;
-      if (!isAsked && this.state.store.getChat(chatId) === undefined) unheld.push(chatId);
+    const start = this.state.lease.now();
+    const first = await this.heads.poll(this.#horizon);
+    if (first.epoch !== this.state.epoch) await this.#beginEpoch(first);
+    const asked = new Map<string, number>();
+    for (let part = first; ; part = await this.heads.poll(this.#horizon, part.next)) {
+      await this.#note(part.changed, asked);
+      if (part.next === undefined) break;
     }
-    await this.#findJoined(unheld);
-    this.#asked = new Map(changed.map(({ chatId, version }) => [chatId, version]));
-    this.#horizon = horizon;
-    this.#confirmedAtMs = startedAtMs;
+    this.#asked = asked;
+    this.#horizon = first.horizon;
+    this.state.lease.confirm(start);
   }
 
-  /** Somebody whose index is held may have come into a chat that is not. */
+  async #beginEpoch({ epoch }: HeadPoll): Promise<void> {
+    if (this.state.epoch !== undefined) {
+      this.#logger.warn('The database is another one than before, or was restored: everything held is dropped.');
+    }
+    this.state.beginEpoch(epoch);
+    await this.heads.settle();
+  }
+
+  async #note(changed: readonly ChangedHead[], asked: Map<string, number>): Promise<void> {
+    const unknown: string[] = [];
+    for (const { chatId, version } of changed) {
+      this.state.noteVersion(chatId, version, 'poll');
+      asked.set(chatId, version);
+      // While somebody's transaction stays open, every look sees the same chats again.
+      if (this.#asked.get(chatId) === version) continue;
+      const entry = this.state.store.getChat(chatId);
+      if (entry === undefined || entry.isBehind) unknown.push(chatId);
+    }
+    await this.#findJoined(unknown);
+  }
+
+  /** Somebody whose index is held may have come into a chat that is not held, or is behind. */
   async #findJoined(chatIds: readonly string[]): Promise<void> {
     const userIds = [...this.state.store.userIds, ...this.state.userFills.keys()];
     if (chatIds.length === 0 || userIds.length === 0) return;

@@ -1,6 +1,8 @@
 import type { LoadedChat } from '../../storage/chat-repository.js';
 import { isCountable, type MessageRecord, type ParticipantRecord } from '../../storage/records.js';
+import type { LoadedChanges } from '../../storage/message-repository.js';
 import type { Change } from '../../storage/write/change.js';
+import { judge, type RepairCause } from '../coherence/protocol.js';
 import { BLOCK_SIZE, MessageBlock } from './message-block.js';
 import { hashText } from './key-hash.js';
 import { Resident } from './resident.js';
@@ -32,6 +34,10 @@ export class ChatEntry extends Resident {
   readonly chatId: string;
   override readonly keyHash: number;
   version: number;
+  /** The highest version that somebody has told of. Above {@link version} the entry is behind and may not be read. */
+  heardVersion: number;
+  /** How the entry has come to be behind. */
+  heardFrom: RepairCause = 'gap';
   lastSeq: number;
   /** Lowest seq that has a message, one more than {@link lastSeq} when none has. */
   readonly firstSeq: number;
@@ -57,6 +63,7 @@ export class ChatEntry extends Resident {
     this.chatId = chatId;
     this.keyHash = hashText(chatId);
     this.version = loaded?.head.version ?? 0;
+    this.heardVersion = this.version;
     this.lastSeq = loaded?.head.lastSeq ?? 0;
     this.firstSeq = loaded?.firstSeq ?? 1;
     this.resetVersion = loaded?.head.resetVersion ?? 0;
@@ -76,6 +83,17 @@ export class ChatEntry extends Resident {
   /** Whether the chat exists. */
   get isPresent(): boolean {
     return this.#prefix !== '';
+  }
+
+  /** Whether something is missing that is known to be there. */
+  get isBehind(): boolean {
+    return this.version < this.heardVersion;
+  }
+
+  /** Learns of a higher version than any before. */
+  hear(version: number, cause: RepairCause): void {
+    if (!this.isBehind) this.heardFrom = cause;
+    this.heardVersion = version;
   }
 
   /** Takes the newest messages, of the entry's version and ready. For an entry that has none yet. */
@@ -140,7 +158,7 @@ export class ChatEntry extends Resident {
    * the chat has come into being.
    */
   apply(change: Change): boolean {
-    if (change.version !== this.version + 1 || !this.isPresent) return false;
+    if (judge(this.version, change.version) !== 'apply' || !this.isPresent) return false;
     switch (change.type) {
       case 'message':
         this.#applyMessage(change.message, change.cause, change.wasCountable);
@@ -164,7 +182,41 @@ export class ChatEntry extends Resident {
         return false;
     }
     this.version = change.version;
+    this.heardVersion = Math.max(this.heardVersion, this.version);
     return true;
+  }
+
+  /**
+   * Brings the entry to a later version by all that has changed since it was at an earlier one, as it is now. What the entry has got
+   * meanwhile does no harm.
+   *
+   * @returns the seqs of the messages that were written; `undefined`, the entry being as it was, when they do not continue it.
+   */
+  catchUp({ version, lastSeq, chat, messages, participants }: LoadedChanges): number[] | undefined {
+    if (!this.isPresent) return undefined;
+    const later = messages.filter((message) => message.version > this.version);
+    const added = later.filter((message) => message.seq > this.lastSeq);
+    if (added.length !== lastSeq - this.lastSeq) return undefined;
+    this.#prefix = flatten(chatJsonPrefix(chat));
+    this.#weighTexts();
+    for (const message of later) {
+      // What a message counted before is not told: all counts are asked for again.
+      if (message.seq <= this.lastSeq) this.#forgetUnread();
+      this.#applyMessage(message, message.seq > this.lastSeq ? 'sent' : 'changed', false);
+    }
+    for (const participant of participants) {
+      if (participant.version <= this.version) continue;
+      this.#applyParticipant(participant, undefined);
+      const member = this.members.get(participant.userId);
+      if (member !== undefined) member.unreadBase = undefined;
+    }
+    this.version = version;
+    this.heardVersion = Math.max(this.heardVersion, version);
+    return later.map(({ seq }) => seq);
+  }
+
+  #forgetUnread(): void {
+    for (const member of this.members.values()) member.unreadBase = undefined;
   }
 
   #applyMessage(message: MessageRecord, cause: string, wasCountable: boolean): void {

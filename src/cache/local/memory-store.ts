@@ -161,15 +161,16 @@ export class MemoryStore {
     this.#removals.replaced++;
   }
 
-  /** Charges a held entry, and the block of one of its messages, again after a change. */
-  recharge(entry: ChatEntry, seq?: number): void {
+  /** Charges a held entry, and the blocks of some of its messages, again after a change. */
+  recharge(entry: ChatEntry, seqs: readonly number[] = []): void {
     this.#entryPolicy.recharge(entry);
     if (!entry.isPresent) {
       this.#releaseBlocks(entry);
       entry.blocks.clear();
     }
-    const block = seq === undefined ? undefined : entry.blocks.get(MessageBlock.indexOf(seq));
-    if (block !== undefined) {
+    for (const seq of seqs) {
+      const block = entry.blocks.get(MessageBlock.indexOf(seq));
+      if (block === undefined) continue;
       if (isHeld(block)) {
         this.#shelf.recharge(block);
       } else {

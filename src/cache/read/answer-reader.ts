@@ -3,6 +3,8 @@ import type { ChatRepository } from '../../storage/chat-repository.js';
 import type { MessageNeighbours, MessageRepository } from '../../storage/message-repository.js';
 import type { TailRepository } from '../../storage/tail-repository.js';
 import type { ReadState } from '../cache-state.js';
+import { CoherenceStats } from '../coherence/coherence-stats.js';
+import type { DoubtWish, Revalidator } from '../coherence/revalidator.js';
 import type { CacheResult, CacheStats } from '../cache-stats.js';
 import { CachedJson, joinParts } from '../cached-json.js';
 import type { ChatEntry } from '../local/chat-entry.js';
@@ -10,6 +12,7 @@ import { participantJson } from '../local/wire-json.js';
 import type { WireChanges, WireChat, WireInbox, WireMessage, WirePage, WireParticipants } from '../wire-types.js';
 import { changesJson, unchangedJson } from './changes-json.js';
 import { ChatReader } from './chat-reader.js';
+import { ChatRepairer } from './chat-repairer.js';
 import type { InboxPosition } from './inbox-cursor.js';
 import { InboxReader } from './inbox-reader.js';
 import { MessageReader, type MessageRun } from './message-reader.js';
@@ -61,11 +64,14 @@ export class AnswerReader {
   static past(
     state: ReadState,
     stats: CacheStats,
+    doubts: Revalidator,
     { chatRepository, messageRepository, tailRepository }: AnswerRepositories,
   ): AnswerReader {
-    const chats = new ChatReader(chatRepository, state, stats, tailRepository);
+    const coherence = new CoherenceStats();
+    const repairer = new ChatRepairer(messageRepository, state, stats, coherence);
+    const chats = new ChatReader(chatRepository, state, stats, tailRepository, repairer, doubts);
     const messages = new MessageReader(messageRepository, chats, state, stats);
-    const inboxes = new InboxReader(chatRepository, chats, new UnreadReader(chatRepository, state), state);
+    const inboxes = new InboxReader(chatRepository, chats, new UnreadReader(chatRepository, state), state, doubts);
     return new AnswerReader(chats, messages, inboxes, messageRepository, state);
   }
 
@@ -104,7 +110,7 @@ export class AnswerReader {
   }
 
   async page(chatId: string, query: MessagesQuery, options: ReadOptions): Promise<Answer<CachedJson<WirePage>>> {
-    const { run, source } = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
+    const { run, source } = await this.messages.read(chatId, this.#wish(options), (entry) =>
       isVisible(entry, options) ? rangeOf(query, entry) : undefined,
     );
     if (run !== undefined && isAllHoles(run)) return this.#pageBeyond(run, query, options);
@@ -126,7 +132,7 @@ export class AnswerReader {
       const place = placeBeyond(query, neighbours);
       // A chat in which somebody goes on deleting what was just found is told as it is: with what else there is.
       if (place === undefined || attempt === HOLE_ATTEMPTS) return { source, found: pageJson(holes, neighbours) };
-      const next = await this.messages.read(holes.chatId, options.minVersion ?? 0, (entry) =>
+      const next = await this.messages.read(holes.chatId, this.#wish(options), (entry) =>
         isVisible(entry, options) ? pageRange(place, entry.lastSeq, entry.firstSeq) : undefined,
       );
       if (next.run === undefined || !isAllHoles(next.run)) return { source, found: next.run && pageJson(next.run) };
@@ -147,7 +153,7 @@ export class AnswerReader {
     seq: number,
     options: ReadOptions,
   ): Promise<Answer<CachedJson<WireMessage> | 'missing'>> {
-    const { run, source } = await this.messages.read(chatId, options.minVersion ?? 0, (entry) =>
+    const { run, source } = await this.messages.read(chatId, this.#wish(options), (entry) =>
       isVisible(entry, options)
         ? { fromSeq: Math.max(seq, entry.firstSeq), toSeq: Math.min(seq, entry.lastSeq) }
         : undefined,
@@ -163,8 +169,13 @@ export class AnswerReader {
     await this.chats.loadMany(missing, Math.max(limit, this.state.options.tailMessages));
   }
 
-  async inbox(userId: string, after: InboxPosition | undefined, limit: number): Promise<Answer<CachedJson<WireInbox>>> {
-    const found = await this.inboxes.read(userId, after, limit);
+  async inbox(
+    userId: string,
+    after: InboxPosition | undefined,
+    limit: number,
+    options: ReadOptions,
+  ): Promise<Answer<CachedJson<WireInbox>>> {
+    const found = await this.inboxes.read(userId, { after, limit, ...this.#wish(options) });
     return { found, source: found.source };
   }
 
@@ -187,10 +198,16 @@ export class AnswerReader {
     return { source: this.#missOrBypass, found: changesJson(loaded, this.#missOrBypass) };
   }
 
-  async #read(chatId: string, { minVersion }: ReadOptions): Promise<{ entry: ChatEntry; source: CacheResult }> {
-    const { entry, isHit } = await this.chats.read(chatId, minVersion);
-    if (isHit) this.state.store.touch(entry);
-    return { entry, source: isHit ? 'hit' : this.#missOrBypass };
+  async #read(chatId: string, options: ReadOptions): Promise<{ entry: ChatEntry; source: CacheResult }> {
+    const { entry, source } = await this.chats.read(chatId, this.#wish(options));
+    if (source === 'miss') return { entry, source: this.#missOrBypass };
+    this.state.store.touch(entry);
+    return { entry, source };
+  }
+
+  /** Users get nothing that may be old: it may be their membership that has changed. */
+  #wish({ minVersion, viewer }: ReadOptions): DoubtWish {
+    return { minVersion, allowsStale: viewer === undefined && this.state.options.staleReads !== 'refuse' };
   }
 
   get #missOrBypass(): CacheResult {

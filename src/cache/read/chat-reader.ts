@@ -5,15 +5,25 @@ import { ChatRepository, type LoadedChat } from '../../storage/chat-repository.j
 import { TailRepository } from '../../storage/tail-repository.js';
 import { CacheStats } from '../cache-stats.js';
 import { CacheState, type ReadState } from '../cache-state.js';
+import type { Moment } from '../coherence/lease.js';
+import { Revalidator, type DoubtWish } from '../coherence/revalidator.js';
 import { ChatEntry } from '../local/chat-entry.js';
 import { BLOCK_SIZE } from '../local/message-block.js';
+import { ChatRepairer } from './chat-repairer.js';
 import type { Fill } from './fill-board.js';
 import { TailLoad } from './tail-load.js';
 
-/** An entry to answer from, and whether it was there already. */
+/** An entry to answer from, and where it was. */
 export interface EntryRead {
   readonly entry: ChatEntry;
-  readonly isHit: boolean;
+  /** `stale`: it was there, and nobody could tell whether it is current. */
+  readonly source: 'hit' | 'miss' | 'stale';
+}
+
+/** What a reader asks of an entry. */
+export interface EntryWish extends DoubtWish {
+  /** Newest messages to load along if it has to be loaded; 0 for the last one alone. */
+  readonly tail?: number;
 }
 
 /**
@@ -25,6 +35,9 @@ const MIN_VERSION_RETRY_MS = 50;
 
 /** Readings of a chat that others change faster than it can be read, before its readers are told to try again. */
 const FILL_ATTEMPTS = 8;
+
+/** Entries that one reader has brought up to date, each by a query of its own; more are loaded anew by one query. */
+const REPAIRS_TOGETHER = 16;
 
 /** What a fill brings, and where it goes in the order of eviction. */
 interface FillOptions {
@@ -53,27 +66,37 @@ export class ChatReader {
     @Inject(CacheState) private readonly state: ReadState,
     private readonly stats: CacheStats,
     private readonly tails: TailRepository,
+    private readonly repairer: ChatRepairer,
+    private readonly doubts: Revalidator,
   ) {}
 
-  /** The entry if it is held and at least at a version. Not a use by itself. No I/O. */
+  /** The entry if it is held, current, and at least at a version. Not a use by itself. No I/O. */
   peek(chatId: string, minVersion = 0): ChatEntry | undefined {
     if (!this.state.isHolding) return undefined;
     const entry = this.state.store.getChat(chatId);
-    return entry !== undefined && entry.version >= minVersion ? entry : undefined;
+    if (entry === undefined || entry.isBehind || entry.version < minVersion) return undefined;
+    return this.state.lease.covers(entry) ? entry : undefined;
   }
 
   /**
    * Reads a chat at a version or later. A chat that does not exist gives an entry that is not present.
    *
-   * @param tail - newest messages to load along if it has to be loaded; 0 for the last one alone.
-   * @throws ScrollbackError `version_not_reached` when the database does not have the version, `database_unavailable`.
+   * @throws ScrollbackError `version_not_reached` when the database does not have the version, `freshness_unknown` when it is held and
+   * nobody can tell whether it is current, `database_unavailable`.
    */
-  async read(chatId: string, minVersion = 0, tail = this.state.options.tailMessages): Promise<EntryRead> {
+  async read(chatId: string, wish: EntryWish = {}): Promise<EntryRead> {
+    const { minVersion = 0, tail = this.state.options.tailMessages } = wish;
     const held = this.peek(chatId, minVersion);
-    if (held !== undefined) return { entry: held, isHit: true };
+    if (held !== undefined) return { entry: held, source: 'hit' };
+    if (this.state.isHolding && this.state.lease.isInDoubt) {
+      const doubtful = await this.doubts.settle(chatId, wish);
+      if (doubtful === 'stale') return { entry: this.state.store.getChat(chatId)!, source: 'stale' };
+      const settled = doubtful === 'current' ? this.peek(chatId, minVersion) : undefined;
+      if (settled !== undefined) return { entry: settled, source: 'hit' };
+    }
     for (let attempt = 0; ; attempt++) {
-      const entry = await this.#fill(chatId, tail);
-      if (entry.version >= minVersion) return { entry, isHit: false };
+      const entry = await this.#fill(chatId, tail, minVersion);
+      if (entry.version >= minVersion) return { entry, source: 'miss' };
       if (attempt === MIN_VERSION_RETRIES) {
         throw new ScrollbackError(
           'version_not_reached',
@@ -92,9 +115,13 @@ export class ChatReader {
   async loadMany(chatIds: readonly string[], tail: number): Promise<ChatEntry[]> {
     if (chatIds.length === 0) return [];
     if (!this.state.isHolding) return this.loadPast(chatIds, tail);
-    const missing = [...new Set(chatIds)].filter((chatId) => !this.#pending.has(chatId));
-    const waits = chatIds.flatMap((chatId) => this.#pending.get(chatId) ?? []);
+    const wanted = [...new Set(chatIds)];
+    const behind = wanted.filter((chatId) => !this.#pending.has(chatId) && this.repairer.canRepair(chatId));
+    const repairs = behind.length > REPAIRS_TOGETHER ? [] : behind.map((chatId) => this.#repair(chatId, tail));
+    const missing = wanted.filter((chatId) => !this.#pending.has(chatId));
+    const waits = wanted.flatMap((chatId) => this.#pending.get(chatId) ?? []);
     if (missing.length > 0) waits.push(...this.#loadTogether(missing, tail));
+    await Promise.all(repairs);
     return Promise.all(waits);
   }
 
@@ -127,15 +154,20 @@ export class ChatReader {
   /** Brings what is held of a chat to a version that the database is known to have. */
   async refresh(chatId: string, version: number): Promise<void> {
     if (!this.state.isHolding) return;
+    this.state.noteVersion(chatId, version, 'read');
     const held = this.state.store.getChat(chatId);
-    if (held === undefined || held.version < version) await this.#fill(chatId, this.state.options.tailMessages);
+    if (held === undefined || held.isBehind) await this.#fill(chatId, this.state.options.tailMessages);
   }
 
   /** Reads a chat from the database, or joins who is doing so. */
-  #fill(chatId: string, tail: number): Promise<ChatEntry> {
+  #fill(chatId: string, tail: number, minVersion = 0): Promise<ChatEntry> {
     if (!this.state.isHolding) return this.#loadDetached(chatId, tail);
     const pending = this.#pending.get(chatId);
-    if (pending === undefined) return this.#loadTogether([chatId], tail)[0]!;
+    if (pending === undefined) {
+      return this.repairer.canRepair(chatId, minVersion)
+        ? this.#repair(chatId, tail)
+        : this.#loadTogether([chatId], tail)[0]!;
+    }
     // It may be warming that reads the chat, which is no use of it; this is.
     return pending.then((entry) => {
       this.state.store.touch(entry);
@@ -161,42 +193,81 @@ export class ChatReader {
     read: () => (chatId: string) => Promise<ChatEntry>,
   ): Promise<ChatEntry>[] {
     const fills = new Map(chatIds.map((chatId) => [chatId, this.state.board.open(chatId)]));
+    const start = this.state.lease.now();
     const find = read();
     return chatIds.map((chatId) => {
-      const pending = this.#complete(chatId, how, fills.get(chatId)!, find(chatId)).finally(() => {
-        this.#pending.delete(chatId);
-        this.state.board.close(chatId, fills.get(chatId)!);
-      });
-      this.#pending.set(chatId, pending);
-      return pending;
+      const fill = fills.get(chatId)!;
+      return this.#track(chatId, fill, this.#complete(chatId, how, fill, start, find(chatId)));
     });
+  }
+
+  /** Shares a fill with whoever asks for the chat until it is over. */
+  #track(chatId: string, fill: Fill, filling: Promise<ChatEntry>): Promise<ChatEntry> {
+    const pending = filling.finally(() => {
+      this.#pending.delete(chatId);
+      this.state.board.close(chatId, fill);
+    });
+    this.#pending.set(chatId, pending);
+    return pending;
   }
 
   async #complete(
     chatId: string,
     { tail, place }: FillOptions,
     fill: Fill,
+    start: Moment,
     reading: Promise<ChatEntry>,
   ): Promise<ChatEntry> {
     let entry = await reading;
+    let readAt = start;
     for (let attempt = 1; ; attempt++) {
-      for (const change of fill.journal) if (change.version > entry.version && !entry.apply(change)) break;
-      const isCurrent = entry.version >= fill.minVersion;
-      if (isCurrent) return this.#install(entry, place);
+      if (!fill.isVoid) {
+        for (const change of fill.journal) if (change.version > entry.version && !entry.apply(change)) break;
+        if (entry.version >= fill.minVersion) return this.#install(entry, place, readAt);
+      }
       if (attempt === FILL_ATTEMPTS) {
         throw new ScrollbackError('version_not_reached', 'The chat changes faster than it can be read. Try again.');
       }
+      this.#renew(fill);
+      readAt = this.state.lease.now();
       entry = await this.#loadDetached(chatId, tail);
     }
   }
 
+  /** Begins a fill again whose database has become another one: what it has heard is of another history. */
+  #renew(fill: Fill): void {
+    if (!fill.isVoid) return;
+    fill.isVoid = false;
+    fill.minVersion = 0;
+    fill.journal.length = 0;
+  }
+
+  /** Brings an entry up to date by what has changed since, or loads it anew where that cannot be told. */
+  #repair(chatId: string, tail: number): Promise<ChatEntry> {
+    const fill = this.state.board.open(chatId);
+    return this.#track(chatId, fill, this.#catchUp(chatId, fill, tail));
+  }
+
+  async #catchUp(chatId: string, fill: Fill, tail: number): Promise<ChatEntry> {
+    const repaired = await this.repairer.repair(this.state.store.getChat(chatId)!, fill);
+    if (repaired !== undefined) return repaired;
+    this.#renew(fill);
+    const start = this.state.lease.now();
+    return this.#complete(chatId, { tail, place: 'new' }, fill, start, this.#loadDetached(chatId, tail));
+  }
+
   /** Keeps the newer of what is held and what was read. */
-  #install(entry: ChatEntry, place: 'new' | 'cold'): ChatEntry {
+  #install(entry: ChatEntry, place: 'new' | 'cold', readAt: Moment): ChatEntry {
     const held = this.state.store.getChat(entry.chatId);
-    if (held !== undefined && held.version >= entry.version) return held;
+    if (held !== undefined && held.version >= entry.version) {
+      // That it has been read at this version says that it is current as well.
+      if (held.version === entry.version) this.state.lease.confirmChat(held, readAt);
+      return held;
+    }
     // The cache was turned off while this was on its way.
     if (!this.state.isHolding) return entry;
     this.state.store.installChat(entry, place);
+    this.state.lease.confirmChat(entry, readAt);
     // Who is in the chat may be having their index read at this moment, from before they came into it.
     if (this.state.userFills.size > 0) {
       for (const userId of entry.members.keys()) this.state.userFills.get(userId)?.add(entry.chatId);

@@ -6,6 +6,7 @@ import { CachedJson } from '../cached-json.js';
 import { ENTRY_OVERHEAD_BYTES, type ChatEntry } from '../local/chat-entry.js';
 import { UserEntry } from '../local/user-entry.js';
 import type { WireInbox } from '../wire-types.js';
+import { freshnessUnknown, Revalidator } from '../coherence/revalidator.js';
 import { ChatReader } from './chat-reader.js';
 import { inboxCursor, type InboxPosition } from './inbox-cursor.js';
 import { ShownChats } from './shown-chats.js';
@@ -13,6 +14,14 @@ import { UnreadReader } from './unread-reader.js';
 
 /** Part of the budget that the chats missing for one inbox may take. */
 const KEPT_SHARE = 0.1;
+
+/** What part of an inbox is wanted. */
+export interface InboxQuery {
+  readonly after: InboxPosition | undefined;
+  readonly limit: number;
+  /** Whether the reader may get what cannot be told to be current. */
+  readonly allowsStale?: boolean;
+}
 
 /** Times an inbox is put together anew because chats left the cache meanwhile. */
 const INBOX_ATTEMPTS = 5;
@@ -30,32 +39,32 @@ export class InboxReader {
     private readonly chats: ChatReader,
     private readonly unread: UnreadReader,
     @Inject(CacheState) private readonly state: ReadState,
+    private readonly doubts: Revalidator,
   ) {}
 
   /**
    * Reads a part of a user's inbox: of the chats that were not shown on earlier parts, those with the latest activity. O(chats of
    * the user), plus a sort of them.
+   *
+   * @throws ScrollbackError `freshness_unknown` when nobody can tell whether it is current, `database_unavailable`.
    */
-  async read(userId: string, after: InboxPosition | undefined, limit: number): Promise<CachedJson<WireInbox>> {
-    let source: CacheResult = this.state.isHolding ? 'hit' : 'bypass';
-    let user = this.state.isHolding ? this.state.store.getUser(userId) : undefined;
-    if (user === undefined) {
-      user = await this.#fillUser(userId);
-      if (source === 'hit') source = 'miss';
-    } else {
-      this.state.store.touchUser(user);
-    }
+  async read(userId: string, { after, limit, allowsStale = false }: InboxQuery): Promise<CachedJson<WireInbox>> {
+    const known = await this.#readUser(userId, allowsStale);
+    const { user } = known;
+    let { source } = known;
     for (let attempt = 0; ; attempt++) {
-      const found = await this.#collect(user);
+      const found = await this.#collect(user, source === 'stale');
       if (!found.isHit && source === 'hit') source = 'miss';
       const rest = after === undefined ? found.entries : found.entries.filter(({ chatId }) => !after.has(chatId));
       const page = rest.sort(byActivity).slice(0, limit);
+      const versions = page.map(({ version }) => version);
       const counted = await this.unread.count(page, userId);
+      const isMoved = page.some(({ version }, at) => version !== versions[at]);
       if (!counted.isHit && source === 'hit') source = 'miss';
       // Counting may have taken a while: what was read before is put together anew if anything moved.
       const isFresh = counted.isHit || attempt === INBOX_ATTEMPTS;
       for (const [chatId, version] of counted.behind) await this.chats.refresh(chatId, version);
-      if (!isFresh && (found.isKept || counted.behind.size > 0)) continue;
+      if (!isFresh && (found.isKept || isMoved || counted.behind.size > 0)) continue;
       const items = page.map((entry) => itemParts(entry, userId, counted.unread.get(entry.chatId)));
       const next = rest.length <= limit ? 'null' : `"${cursorBehind(page, found.entries, after, userId)}"`;
       return new CachedJson(0, source, [
@@ -66,12 +75,36 @@ export class InboxReader {
     }
   }
 
-  /** The entries of the chats that the user is in by the chats' own word, loading those that are not held. */
-  async #collect(user: UserEntry): Promise<{ entries: ChatEntry[]; isHit: boolean; isKept: boolean }> {
+  /** Finds the chats that a user is in. */
+  async #readUser(userId: string, allowsStale: boolean): Promise<{ user: UserEntry; source: CacheResult }> {
+    if (!this.state.isHolding) return { user: await this.#fillUser(userId), source: 'bypass' };
+    const held = this.state.store.getUser(userId);
+    if (held !== undefined && this.state.lease.isInDoubt) return this.#readInDoubt(held, allowsStale);
+    if (held === undefined) return { user: await this.#fillUser(userId), source: 'miss' };
+    this.state.store.touchUser(held);
+    return { user: held, source: 'hit' };
+  }
+
+  /** Asks which chats the user is in now, and whether what is held of them is current. */
+  async #readInDoubt(held: UserEntry, allowsStale: boolean): Promise<{ user: UserEntry; source: CacheResult }> {
+    if (await this.doubts.confirmMany(held.chatIds)) return { user: await this.#fillUser(held.userId), source: 'miss' };
+    if (!allowsStale) throw freshnessUnknown();
+    return { user: held, source: 'stale' };
+  }
+
+  /**
+   * The entries of the chats that the user is in by the chats' own word, loading those that are not held.
+   *
+   * @param takesStale - whether what is held is taken as it is, the database being away.
+   */
+  async #collect(
+    user: UserEntry,
+    takesStale: boolean,
+  ): Promise<{ entries: ChatEntry[]; isHit: boolean; isKept: boolean }> {
     const entries: ChatEntry[] = [];
     const missing: string[] = [];
     for (const chatId of user.chatIds) {
-      const entry = this.chats.peek(chatId);
+      const entry = takesStale ? this.state.store.getChat(chatId) : this.chats.peek(chatId);
       if (entry === undefined) {
         missing.push(chatId);
       } else if (entry.members.has(user.userId)) {

@@ -5,6 +5,7 @@ import { CacheState, type ReadState } from '../cache-state.js';
 import { CacheStats, type CacheResult } from '../cache-stats.js';
 import type { ChatEntry } from '../local/chat-entry.js';
 import { BLOCK_SIZE, MessageBlock } from '../local/message-block.js';
+import type { DoubtWish } from '../coherence/revalidator.js';
 import { ChatReader } from './chat-reader.js';
 import { changesBetween, type Fill } from './fill-board.js';
 import type { SeqRange } from './page-range.js';
@@ -67,29 +68,29 @@ export class MessageReader {
   /**
    * Reads the messages of a range that depends on the chat.
    *
-   * @param minVersion - the page is of this version or a later one.
+   * @param wish - how fresh the page has to be.
    * @param rangeOf - finds the range, or `undefined` when the reader may not see the chat.
    */
   async read(
     chatId: string,
-    minVersion: number,
+    wish: DoubtWish,
     rangeOf: (entry: ChatEntry) => SeqRange | undefined,
   ): Promise<MessageRead> {
-    if (!this.state.isHolding) return this.#readPast(chatId, minVersion, rangeOf, 'bypass');
-    let isHit = true;
+    if (!this.state.isHolding) return this.#readPast(chatId, wish, rangeOf, 'bypass');
+    let isMiss = false;
     for (let attempt = 0; attempt < PAGE_ATTEMPTS; attempt++) {
-      const chat = await this.chats.read(chatId, minVersion);
-      isHit &&= chat.isHit;
+      const chat = await this.chats.read(chatId, wish);
+      isMiss ||= chat.source === 'miss';
       const range = rangeOf(chat.entry);
-      const source = isHit ? 'hit' : 'miss';
+      const source = isMiss ? 'miss' : chat.source;
       if (range === undefined) return { run: undefined, source };
       const run = this.peek(chat.entry, range, source);
       if (run !== undefined) return { run, source };
-      if (chat.isHit) this.state.store.touch(chat.entry);
-      isHit = false;
+      if (chat.source !== 'miss') this.state.store.touch(chat.entry);
+      isMiss = true;
       await this.#fillBlocks(chat.entry, range);
     }
-    return this.#readPast(chatId, minVersion, rangeOf, 'miss');
+    return this.#readPast(chatId, wish, rangeOf, 'miss');
   }
 
   /**
@@ -98,12 +99,12 @@ export class MessageReader {
    */
   async #readPast(
     chatId: string,
-    minVersion: number,
+    wish: DoubtWish,
     rangeOf: (entry: ChatEntry) => SeqRange | undefined,
     source: CacheResult,
   ): Promise<MessageRead> {
     for (let attempt = 1; ; attempt++) {
-      const { entry } = await this.chats.read(chatId, minVersion);
+      const { entry } = await this.chats.read(chatId, wish);
       const range = rangeOf(entry);
       if (range === undefined) return { run: undefined, source };
       const { version, lastSeq, firstSeq } = entry;
@@ -157,10 +158,9 @@ export class MessageReader {
   async #loadRun(chatId: string, fromIndex: number, toIndex: number, fill: Fill): Promise<void> {
     const loaded = await this.#load(chatId, fromIndex * BLOCK_SIZE + 1, (toIndex + 1) * BLOCK_SIZE);
     const entry = this.state.store.getChat(chatId);
-    if (entry === undefined) return;
+    if (entry === undefined || fill.isVoid) return;
     if (loaded.version > entry.version) {
       // The database is ahead of the entry: a commit of ours is about to be announced, or somebody else has written.
-      this.state.board.noteVersion(chatId, loaded.version);
       await this.chats.refresh(chatId, loaded.version);
       return;
     }

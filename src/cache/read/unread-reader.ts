@@ -47,8 +47,9 @@ export class UnreadReader {
         const entry = this.state.store.getChat(counted.chatId);
         const member = entry?.members.get(userId);
         if (entry === undefined || member === undefined) continue;
-        const missed = changesBetween(fills.get(counted.chatId)!.journal, counted.version, entry.version);
-        if (counted.version > entry.version || missed === undefined) continue;
+        const fill = fills.get(counted.chatId)!;
+        const missed = changesBetween(fill.journal, counted.version, entry.version);
+        if (counted.version > entry.version || missed === undefined || fill.isVoid) continue;
         const advanced = missed.reduce<Count>((count, change) => advance(count, change, userId), counted);
         entry.setUnread(member, advanced.unread);
       }

@@ -3,16 +3,19 @@ import type { Change, ChatChanges, Committed } from '../../storage/write/change.
 import type { ChangeListener } from '../../storage/write/change-feed.js';
 import { ChangeFeed } from '../../storage/write/change-feed.js';
 import { CacheState } from '../cache-state.js';
+import { EarlyChanges } from '../coherence/early-changes.js';
+import { judge } from '../coherence/protocol.js';
+import type { ChatEntry } from '../local/chat-entry.js';
 
 /**
- * Brings what is held up to what has been committed.
- *
- * A change with version v makes an entry at v - 1 an entry at v. An entry at v or later has it already. Any other entry
- * has missed something and is forgotten: the next reader loads it. Fills on their way hear of every change, whether the
- * chat is held or not. A write is not an access: it brings nothing into the cache and nothing to its warm end.
+ * Brings what is held up to what has been committed, here or by a peer, by the rules of `coherence/protocol.ts`. Fills on their way
+ * hear of every change, whether the chat is held or not. A write is not an access: it brings nothing into the cache and nothing to its
+ * warm end.
  */
 @Injectable()
 export class ChangeApplier implements ChangeListener {
+  readonly #early = new EarlyChanges();
+
   constructor(
     private readonly state: CacheState,
     feed: ChangeFeed,
@@ -33,18 +36,17 @@ export class ChangeApplier implements ChangeListener {
   onOutcomeUnknown(chatId: string): void {
     const entry = this.state.store.getChat(chatId);
     if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
+    this.#early.forget(chatId);
   }
 
-  /** Learns from somewhere else than an own commit that a chat has reached a version. */
+  /** Learns from an own operation that has changed nothing that a chat is at a version. */
   onVersionSeen(chatId: string, version: number): void {
-    this.state.board.noteVersion(chatId, version);
-    const entry = this.state.store.getChat(chatId);
-    if (entry !== undefined && entry.version < version) this.state.store.removeChat(entry, 'invalidated');
+    this.state.noteVersion(chatId, version, 'read');
   }
 
   /** Learns from the database that a user is in a chat. */
   onMembershipSeen(userId: string, chatId: string): void {
-    this.#addUserChat(userId, chatId);
+    this.state.addUserChat(userId, chatId);
   }
 
   /** Learns that users have come into chats, and not which: what is known of who is where is forgotten. */
@@ -56,26 +58,40 @@ export class ChangeApplier implements ChangeListener {
 
   #applyToEntry(chatId: string, change: Change): void {
     const entry = this.state.store.getChat(chatId);
-    if (entry === undefined || change.version <= entry.version) return;
-    if (change.type === 'message') this.state.store.dropPacked(entry, change.message.seq);
-    if (entry.apply(change)) {
-      this.state.store.recharge(entry, change.type === 'message' ? change.message.seq : undefined);
-    } else {
-      this.state.store.removeChat(entry, 'invalidated');
+    if (entry === undefined) return;
+    switch (judge(entry.version, change.version)) {
+      case 'ignore':
+        return;
+      case 'early':
+        this.#early.keep(chatId, change);
+        this.state.noteVersion(chatId, change.version, 'gap');
+        return;
+      case 'apply':
+        this.#apply(entry, change);
+    }
+  }
+
+  /** Applies a change, and those that have waited for it. */
+  #apply(entry: ChatEntry, first: Change): void {
+    for (let next: Change | undefined = first; next !== undefined;) {
+      const seqs: number[] = next.type === 'message' ? [next.message.seq] : [];
+      for (const seq of seqs) this.state.store.dropPacked(entry, seq);
+      if (!entry.apply(next)) {
+        this.state.store.removeChat(entry, 'invalidated');
+        this.#early.forget(entry.chatId);
+        return;
+      }
+      this.state.store.recharge(entry, seqs);
+      next = this.#early.take(entry.chatId, entry.version + 1);
     }
   }
 
   /** The index may name a chat too many, never one too few: see `UserEntry`. */
   #applyToUsers(chatId: string, change: Change): void {
     if (change.type === 'created') {
-      for (const userId of change.userIds) this.#addUserChat(userId, chatId);
+      for (const userId of change.userIds) this.state.addUserChat(userId, chatId);
     } else if (change.type === 'participant' && change.participant.leftAtMs === null) {
-      if (change.cause === 'joined') this.#addUserChat(change.participant.userId, chatId);
+      if (change.cause === 'joined') this.state.addUserChat(change.participant.userId, chatId);
     }
-  }
-
-  #addUserChat(userId: string, chatId: string): void {
-    this.state.store.addUserChat(userId, chatId);
-    this.state.userFills.get(userId)?.add(chatId);
   }
 }

@@ -4,22 +4,65 @@ import type { Statement } from '../database.js';
 const POLL_TIMEOUT_MS = 5000;
 
 /**
- * Reads which chats have changed since the last look, in a way that no commit can slip through.
+ * SQL for the identity of the database's history: versions are comparable only within one. The cluster, its timeline (a new one after
+ * every recovery to a point in time and every promotion), and the table of heads in its present file (a new one when the database or
+ * the table was made anew, or emptied by TRUNCATE).
+ */
+const EPOCH = `(SELECT c.system_identifier::text FROM pg_control_system() c)
+        || '.' || CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
+        || '.' || pg_relation_filenode('chat_head')`;
+
+const HEADS = `
+    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${EPOCH} AS epoch) s`;
+
+/**
+ * Reads which chats have changed since the last look, in a way that no commit can slip through, oldest change first.
  *
- * Parameter: `$1 xid8` horizon of the last look, `NULL` at the first.
+ * Parameters: `$1 xid8` horizon of the last look, `NULL` at the first; `$2 int` how many rows at most.
  *
  * @remarks The next horizon is the oldest transaction that is open in this statement's own snapshot. What was still open
  * in one look has its id at or above that look's horizon and is seen by a later one. (Remembering the highest id or
  * version seen would lose transactions that commit later than a younger one.) Rows may come twice; versions make that
- * harmless. There is always one row, with `chat_id` null when nothing has changed.
+ * harmless. There is always one row, with `chat_id` null when nothing has changed. Where there are more rows, the horizon of the
+ * first page counts: what changes between two pages moves behind it.
  */
 export const POLL_HEADS: Statement = {
   name: 'poll-heads',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.horizon, h.chat_id, h.version
-    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon) s
-      LEFT JOIN chat_head h ON h.changed_xid >= $1::xid8`,
+    SELECT s.horizon, s.epoch, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
+      LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE h.changed_xid >= $1::xid8
+        ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
+};
+
+/** Reads the next rows of a look: parameters as of {@link POLL_HEADS}, with `$1 xid8` and `$3 uuid` of the last row. */
+export const POLL_MORE_HEADS: Statement = {
+  name: 'poll-more-heads',
+  timeoutMs: POLL_TIMEOUT_MS,
+  text: `
+    SELECT s.horizon, s.epoch, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
+      LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE (h.changed_xid, h.chat_id) > ($1::xid8, $3::uuid)
+        ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
+};
+
+/** Reads the versions of chats. Parameter: `$1 uuid[]` chat ids. There is always a row, with `chat_id` null where no chat is there. */
+export const FIND_VERSIONS: Statement = {
+  name: 'find-versions',
+  timeoutMs: POLL_TIMEOUT_MS,
+  text: `
+    SELECT s.epoch, h.chat_id, h.version${HEADS}
+      LEFT JOIN chat_head h ON h.chat_id = ANY ($1::uuid[])`,
+};
+
+/**
+ * Gives heads that name a transaction of the future one of the present. A dump that was taken from another cluster brings such heads
+ * along: every look would find them changed, for ever.
+ */
+export const SETTLE_HEADS: Statement = {
+  name: 'settle-heads',
+  text: `
+    UPDATE chat_head SET changed_xid = pg_current_xact_id()
+    WHERE changed_xid >= pg_snapshot_xmax(pg_current_snapshot())`,
 };
 
 /**
