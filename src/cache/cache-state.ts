@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CACHE_OPTIONS, DEFAULT_STALENESS_BOUND_MS, type CacheMode, type CacheOptions } from './cache-options.js';
+import { AppliedLog } from './coherence/applied-log.js';
 import { Lease } from './coherence/lease.js';
 import type { RepairCause } from './coherence/protocol.js';
+import { VersionWaits } from './coherence/version-waits.js';
 import { DEFAULT_POLICY, makePolicy } from './local/eviction/policies.js';
 import { MemoryStore } from './local/memory-store.js';
 import { FillBoard } from './read/fill-board.js';
@@ -17,6 +19,12 @@ export interface ReadState {
   readonly isHolding: boolean;
   /** Until when what is held may be told as fresh. */
   readonly lease: Lease;
+  /** Whether what peers commit is told within milliseconds. */
+  readonly hearsPeers: boolean;
+  /** Readers who wait for a version to be heard of. */
+  readonly waits: VersionWaits;
+  /** How what is held came about. */
+  readonly applied: AppliedLog;
   /** Learns that a chat has reached a version. */
   noteVersion(chatId: string, version: number, cause: RepairCause): void;
   /** Notes that a user is in a chat: for the index of theirs that is held, and for one that is on its way. */
@@ -30,6 +38,10 @@ export class CacheState implements ReadState {
   readonly board = new FillBoard();
   readonly userFills = new Map<string, Set<string>>();
   readonly lease: Lease;
+  readonly waits = new VersionWaits();
+  readonly applied = new AppliedLog();
+  /** Whether peers' messages can be expected to come; the poller knows. */
+  hearsPeers = false;
   #mode: CacheMode;
   #epoch: string | undefined;
 
@@ -90,7 +102,7 @@ export class CacheState implements ReadState {
 
   /** A state for readers that go past the cache: it holds nothing, ever. */
   past(): ReadState {
-    const { options, lease } = this;
+    const { options, lease, waits } = this;
     return {
       options,
       store: storeOf(options, 0),
@@ -98,6 +110,9 @@ export class CacheState implements ReadState {
       userFills: new Map(),
       isHolding: false,
       lease,
+      hearsPeers: false,
+      waits,
+      applied: new AppliedLog(),
       noteVersion: () => undefined,
       addUserChat: () => undefined,
     };

@@ -9,7 +9,10 @@ import {
 import { CACHE_OPTIONS, type CacheOptions } from './cache-options.js';
 import { CacheState } from './cache-state.js';
 import { CacheStats } from './cache-stats.js';
+import { COHERENCE_BUS } from './coherence/bus/coherence-bus.js';
+import { NoBus } from './coherence/bus/no-bus.js';
 import { CoherenceStats } from './coherence/coherence-stats.js';
+import { Peers } from './coherence/peers.js';
 import { Poller } from './coherence/poller.js';
 import { Revalidator } from './coherence/revalidator.js';
 import { ModeSwitch } from './lifecycle/mode-switch.js';
@@ -44,6 +47,7 @@ export interface CacheModuleAsyncOptions {
 @Module({})
 export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
+    @Inject(Peers) private readonly peers: Peers,
     @Inject(Poller) private readonly poller: Poller,
     @Inject(Warmer) private readonly warmer: Warmer,
     @Inject(Persister) private readonly persister: Persister,
@@ -89,16 +93,30 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
           ) => AnswerReader.past(state.past(), stats, doubts, { chatRepository, messageRepository, tailRepository }),
         },
         MessageCache,
+        { provide: COHERENCE_BUS, useClass: NoBus },
         Poller,
+        Peers,
         Warmer,
         Persister,
         ModeSwitch,
       ],
-      exports: [MessageCache, CacheState, CacheStats, Poller, Warmer, ModeSwitch, CACHE_OPTIONS],
+      exports: [
+        MessageCache,
+        CacheState,
+        CacheStats,
+        CoherenceStats,
+        COHERENCE_BUS,
+        Poller,
+        Warmer,
+        ModeSwitch,
+        CACHE_OPTIONS,
+      ],
     };
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    // What peers publish after the first look must be heard; what they published before it, it finds.
+    await this.peers.start();
     await this.poller.start();
     this.warmer.start();
     this.persister.start();

@@ -1,6 +1,7 @@
 import type { CacheMode, StaleReads } from '../../src/cache/cache-options.js';
 import { CacheState } from '../../src/cache/cache-state.js';
 import { CacheStats } from '../../src/cache/cache-stats.js';
+import { NoBus } from '../../src/cache/coherence/bus/no-bus.js';
 import { CoherenceStats } from '../../src/cache/coherence/coherence-stats.js';
 import { Poller } from '../../src/cache/coherence/poller.js';
 import { Revalidator } from '../../src/cache/coherence/revalidator.js';
@@ -124,7 +125,7 @@ export class CacheUnderTest {
       tailRepository: tails,
     });
     this.cache = new MessageCache(cached, past, this.state, this.stats);
-    this.poller = new Poller(heads, this.applier, this.state);
+    this.poller = new Poller(heads, this.applier, this.state, new NoBus());
   }
 
   /** What the group commit does after COMMIT. */

@@ -1,7 +1,8 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { HeadRepository, type ChangedHead, type HeadPoll } from '../../storage/head-repository.js';
 import { CacheState } from '../cache-state.js';
 import { ChangeApplier } from '../write/change-applier.js';
+import { COHERENCE_BUS, type CoherenceBus } from './bus/coherence-bus.js';
 
 /** Pairs of chats and users that one query may ask about. */
 const MEMBERSHIP_LIMIT = 5000;
@@ -11,6 +12,9 @@ const MEMBERSHIP_QUERIES = 4;
 
 /** Between two looks while peers cannot be heard. Less would cost the database more than it gains, more would show. */
 const SUSPECT_POLL_MS = 100;
+
+/** Between two looks at least, however often somebody asks for one. */
+const SOON_MS = 50;
 
 /**
  * Looks into the database, again and again, for what others have changed: other instances, an import, another service, a person. What
@@ -27,12 +31,13 @@ export class Poller implements OnApplicationShutdown {
   #isStarted = false;
   #isStopped = false;
   #isFailing = false;
-  #isSuspect = false;
+  #startedAtMs = 0;
 
   constructor(
     private readonly heads: HeadRepository,
     private readonly applier: ChangeApplier,
     private readonly state: CacheState,
+    @Inject(COHERENCE_BUS) private readonly bus: Pick<CoherenceBus, 'name' | 'isHealthy'>,
   ) {}
 
   /** Takes the first look, so that fills which begin later miss nothing, and goes on from there. */
@@ -56,15 +61,7 @@ export class Poller implements OnApplicationShutdown {
 
   /** Takes a look as soon as possible, one that begins after this call. */
   pollSoon(): void {
-    if (!this.#isStarted) return;
-    this.#plan(0);
-  }
-
-  /** Looks more often while peers cannot be heard. */
-  setSuspect(isSuspect: boolean): void {
-    if (isSuspect === this.#isSuspect) return;
-    this.#isSuspect = isSuspect;
-    this.pollSoon();
+    if (this.#isStarted) this.#plan(Math.max(0, this.#startedAtMs + SOON_MS - performance.now()));
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -75,7 +72,8 @@ export class Poller implements OnApplicationShutdown {
 
   get #paceMs(): number {
     const { pollMs } = this.state.options;
-    return this.#isSuspect ? Math.min(pollMs, SUSPECT_POLL_MS) : pollMs;
+    const isSuspect = this.bus.name !== 'none' && !this.bus.isHealthy;
+    return isSuspect ? Math.min(pollMs, SUSPECT_POLL_MS) : pollMs;
   }
 
   #plan(delayMs = this.#paceMs): void {
@@ -100,6 +98,7 @@ export class Poller implements OnApplicationShutdown {
   }
 
   async #poll(): Promise<void> {
+    this.#startedAtMs = performance.now();
     const start = this.state.lease.now();
     const first = await this.heads.poll(this.#horizon);
     if (first.epoch !== this.state.epoch) await this.#beginEpoch(first);
@@ -111,6 +110,7 @@ export class Poller implements OnApplicationShutdown {
     this.#asked = asked;
     this.#horizon = first.horizon;
     this.state.lease.confirm(start);
+    this.state.hearsPeers = this.bus.isHealthy;
   }
 
   async #beginEpoch({ epoch }: HeadPoll): Promise<void> {

@@ -36,6 +36,9 @@ const MIN_VERSION_RETRY_MS = 50;
 /** Readings of a chat that others change faster than it can be read, before its readers are told to try again. */
 const FILL_ATTEMPTS = 8;
 
+/** Versions that an entry may lack for its reader to wait for the bus. More are not on their way: something was lost. */
+const PUSH_STEPS = 100;
+
 /** Entries that one reader has brought up to date, each by a query of its own; more are loaded anew by one query. */
 const REPAIRS_TOGETHER = 16;
 
@@ -86,7 +89,11 @@ export class ChatReader {
    */
   async read(chatId: string, wish: EntryWish = {}): Promise<EntryRead> {
     const { minVersion = 0, tail = this.state.options.tailMessages } = wish;
-    const held = this.peek(chatId, minVersion);
+    let held = this.peek(chatId, minVersion);
+    if (held === undefined && this.#expectsPush(chatId, minVersion)) {
+      await this.state.waits.until(chatId, minVersion);
+      held = this.peek(chatId, minVersion);
+    }
     if (held !== undefined) return { entry: held, source: 'hit' };
     if (this.state.isHolding && this.state.lease.isInDoubt) {
       const doubtful = await this.doubts.settle(chatId, wish);
@@ -157,6 +164,12 @@ export class ChatReader {
     this.state.noteVersion(chatId, version, 'read');
     const held = this.state.store.getChat(chatId);
     if (held === undefined || held.isBehind) await this.#fill(chatId, this.state.options.tailMessages);
+  }
+
+  /** A version that a reader knows of is on its way by the bus, if somebody else has just committed it. */
+  #expectsPush(chatId: string, minVersion: number): boolean {
+    const held = minVersion > 0 && this.state.hearsPeers ? this.peek(chatId) : undefined;
+    return held !== undefined && held.version + PUSH_STEPS >= minVersion;
   }
 
   /** Reads a chat from the database, or joins who is doing so. */
@@ -267,6 +280,7 @@ export class ChatReader {
     // The cache was turned off while this was on its way.
     if (!this.state.isHolding) return entry;
     this.state.store.installChat(entry, place);
+    this.state.applied.note(entry.chatId, entry.version, 'whole chat', place === 'cold' ? 'warm' : 'fill');
     this.state.lease.confirmChat(entry, readAt);
     // Who is in the chat may be having their index read at this moment, from before they came into it.
     if (this.state.userFills.size > 0) {

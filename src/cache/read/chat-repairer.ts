@@ -58,6 +58,8 @@ export class ChatRepairer {
     const seqs = entry.catchUp(changes);
     if (seqs === undefined) return false;
     this.state.store.recharge(entry, seqs);
+    this.state.applied.note(entry.chatId, entry.version, 'changes since', 'repair');
+    this.state.waits.note(entry.chatId, entry.version);
     for (const { userId, leftAtMs } of changes.participants) {
       if (leftAtMs === null) this.state.addUserChat(userId, entry.chatId);
     }

@@ -3,6 +3,7 @@ import type { Change, ChatChanges, Committed } from '../../storage/write/change.
 import type { ChangeListener } from '../../storage/write/change-feed.js';
 import { ChangeFeed } from '../../storage/write/change-feed.js';
 import { CacheState } from '../cache-state.js';
+import type { AppliedFrom } from '../coherence/applied-log.js';
 import { EarlyChanges } from '../coherence/early-changes.js';
 import { judge } from '../coherence/protocol.js';
 import type { ChatEntry } from '../local/chat-entry.js';
@@ -23,13 +24,14 @@ export class ChangeApplier implements ChangeListener {
     feed.subscribe(this);
   }
 
-  /** Applies the changes of one chat. Synchronous: no reader sees a part of them. */
-  onCommitted({ chatId, changes }: Committed<ChatChanges>): void {
-    for (const change of changes) {
-      this.state.board.noteChange(chatId, change);
-      this.#applyToUsers(chatId, change);
-      this.#applyToEntry(chatId, change);
-    }
+  /** Applies what this instance has committed of one chat. Synchronous: no reader sees a part of it. */
+  onCommitted(changes: Committed<ChatChanges>): void {
+    this.#take(changes, 'own');
+  }
+
+  /** Applies what a peer has committed of one chat. */
+  onHeard(changes: Committed<ChatChanges>): void {
+    this.#take(changes, 'bus');
   }
 
   /** Forgets a chat that may have changed. If the commit did happen, the poll tells of it. */
@@ -56,7 +58,15 @@ export class ChangeApplier implements ChangeListener {
     this.state.userFills.clear();
   }
 
-  #applyToEntry(chatId: string, change: Change): void {
+  #take({ chatId, changes }: ChatChanges, from: AppliedFrom): void {
+    for (const change of changes) {
+      this.state.board.noteChange(chatId, change);
+      this.#applyToUsers(chatId, change);
+      this.#applyToEntry(chatId, change, from);
+    }
+  }
+
+  #applyToEntry(chatId: string, change: Change, from: AppliedFrom): void {
     const entry = this.state.store.getChat(chatId);
     if (entry === undefined) return;
     switch (judge(entry.version, change.version)) {
@@ -67,12 +77,12 @@ export class ChangeApplier implements ChangeListener {
         this.state.noteVersion(chatId, change.version, 'gap');
         return;
       case 'apply':
-        this.#apply(entry, change);
+        this.#apply(entry, change, from);
     }
   }
 
   /** Applies a change, and those that have waited for it. */
-  #apply(entry: ChatEntry, first: Change): void {
+  #apply(entry: ChatEntry, first: Change, from: AppliedFrom): void {
     for (let next: Change | undefined = first; next !== undefined;) {
       const seqs: number[] = next.type === 'message' ? [next.message.seq] : [];
       for (const seq of seqs) this.state.store.dropPacked(entry, seq);
@@ -82,8 +92,10 @@ export class ChangeApplier implements ChangeListener {
         return;
       }
       this.state.store.recharge(entry, seqs);
+      this.state.applied.note(entry.chatId, entry.version, kindOf(next), from);
       next = this.#early.take(entry.chatId, entry.version + 1);
     }
+    this.state.waits.note(entry.chatId, entry.version);
   }
 
   /** The index may name a chat too many, never one too few: see `UserEntry`. */
@@ -94,4 +106,8 @@ export class ChangeApplier implements ChangeListener {
       if (change.cause === 'joined') this.state.addUserChat(change.participant.userId, chatId);
     }
   }
+}
+
+function kindOf(change: Change): string {
+  return 'cause' in change ? `${change.type} ${change.cause}` : change.type;
 }
