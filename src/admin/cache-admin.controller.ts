@@ -1,12 +1,14 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CacheStats, type CacheFamily } from '../cache/cache-stats.js';
 import type { CacheMode } from '../cache/cache-options.js';
+import { Explainer, type Explanation } from '../cache/coherence/verify/explainer.js';
+import { Verifier, type VerifyReport } from '../cache/coherence/verify/verifier.js';
 import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
 import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
-import { cacheModeBody } from './input-schemas.js';
+import { cacheModeBody, verifyBody } from './input-schemas.js';
 
 /** The cache as its operators see it. */
 export interface CacheReport {
@@ -39,6 +41,8 @@ export class CacheAdminController {
     private readonly state: CacheState,
     private readonly stats: CacheStats,
     private readonly modes: ModeSwitch,
+    private readonly verifier: Verifier,
+    private readonly explainer: Explainer,
   ) {}
 
   @Get()
@@ -73,6 +77,25 @@ export class CacheAdminController {
   ): { readonly mode: CacheMode } {
     this.modes.set(mode);
     return { mode: this.state.mode };
+  }
+
+  /** Compares what is held with the database. */
+  @Post('verify')
+  @HttpCode(200)
+  verify(
+    @Query({ schema: noQuery }) _query: object,
+    @Body({ schema: verifyBody }) options: z.infer<typeof verifyBody>,
+  ): Promise<VerifyReport> {
+    return this.verifier.verify(options);
+  }
+
+  /** Tells what is held of a chat and how it came about. */
+  @Get('chats/:chatId')
+  explain(
+    @Param({ schema: chatPath }) { chatId }: z.infer<typeof chatPath>,
+    @Query({ schema: noQuery }) _query: object,
+  ): Promise<Explanation> {
+    return this.explainer.explain(chatId);
   }
 
   /** Forgets a chat, so that its next reader loads it. Nothing is said if it was not held. */

@@ -15,6 +15,9 @@ import { CoherenceStats } from './coherence/coherence-stats.js';
 import { Peers } from './coherence/peers.js';
 import { Poller } from './coherence/poller.js';
 import { Revalidator } from './coherence/revalidator.js';
+import { Explainer } from './coherence/verify/explainer.js';
+import { Sampler } from './coherence/verify/sampler.js';
+import { Verifier } from './coherence/verify/verifier.js';
 import { ModeSwitch } from './lifecycle/mode-switch.js';
 import { Persister } from './lifecycle/persister.js';
 import { Warmer } from './lifecycle/warmer.js';
@@ -51,6 +54,7 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
     @Inject(Poller) private readonly poller: Poller,
     @Inject(Warmer) private readonly warmer: Warmer,
     @Inject(Persister) private readonly persister: Persister,
+    @Inject(Sampler) private readonly sampler: Sampler,
   ) {}
 
   /** A cache with options that are known now. */
@@ -99,6 +103,9 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         Warmer,
         Persister,
         ModeSwitch,
+        Verifier,
+        Sampler,
+        Explainer,
       ],
       exports: [
         MessageCache,
@@ -109,6 +116,9 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         Poller,
         Warmer,
         ModeSwitch,
+        Verifier,
+        Sampler,
+        Explainer,
         CACHE_OPTIONS,
       ],
     };
@@ -120,6 +130,7 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
     await this.poller.start();
     this.warmer.start();
     this.persister.start();
+    this.sampler.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {

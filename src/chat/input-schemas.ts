@@ -24,7 +24,8 @@ const identifier = z.string().refine((text) => {
   return length >= 1 && length <= 128 && text.isWellFormed() && !/\p{Cc}/u.test(text);
 }, 'must be 1 to 128 characters without control characters');
 
-const chatId = z
+/** The id of a chat. */
+export const chatId = z
   .string()
   .regex(UUID_PATTERN, 'must be a UUID')
   .transform((id) => id.toLowerCase())

@@ -10,6 +10,7 @@ import { exportCommand } from './export.js';
 import { importCommand } from './import.js';
 import { migrateCommand } from './migrate.js';
 import { purgeCommand, type PurgeCommandOptions } from './purge.js';
+import { verifyCommand, type VerifyCommandOptions } from './verify.js';
 
 /** Runs the `scrollback` command. Never throws: what goes wrong becomes a message and an exit code. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -57,6 +58,12 @@ function commands(): Command {
     .option('--chat <id>', 'only in this chat; may be repeated', addChatId)
     .option('--dry-run', 'say what would be deleted, and delete nothing')
     .action((options: PurgeCommandOptions) => purgeCommand(options, readEnvironment()));
+  program
+    .command('verify')
+    .description('compare the cache of a running instance with the database')
+    .option('--url <url>', 'where the instance answers; else HOST and PORT')
+    .option('--repair', 'drop what is wrong, so that its next reader loads it')
+    .action((options: VerifyCommandOptions) => verifyCommand(options, readEnvironment()));
   program
     .command('generate')
     .description('write made-up conversations with the shape of real ones, in the import format')

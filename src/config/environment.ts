@@ -79,6 +79,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
     .transform((text) => text.split(',').map((key) => key.trim()))
     .refine((keys) => keys.every((key) => AUTH_KEY.test(key)), 'must be name:sha256hex, comma-separated')
     .optional(),
+  SCROLLBACK_KEY: z.string().optional(),
   MAX_TEXT_BYTES: bytes(1, 2 ** 20).default(16_384),
   MAX_BODY_BYTES: bytes(1024, 64 * 2 ** 20).default(65_536),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),

@@ -8,7 +8,7 @@ import type { ChatKind } from './entities/chat.entity.js';
 import type { ParticipantRole } from './entities/participant.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from './records.js';
 import { unavailableOnConnectionLoss } from './database-unavailable.js';
-import { COUNT_UNREAD } from './statements/count-unread.js';
+import { COUNT_UNREAD, COUNT_UNREAD_OF } from './statements/count-unread.js';
 import { LOAD_CHATS } from './statements/load-chats.js';
 import { LOAD_USER_CHATS } from './statements/load-user-chats.js';
 import {
@@ -197,6 +197,25 @@ export class ChatRepository {
       chatId: row.chat_id,
       version: Number(row.version),
       lastReadSeq: Number(row.last_read_seq),
+      unread: Number(row.unread),
+    }));
+  }
+
+  /** Counts what members of chats have not read, each at the version that it tells. */
+  async countUnreadOf(
+    keys: readonly { readonly chatId: string; readonly userId: string }[],
+  ): Promise<{ chatId: string; userId: string; version: number; unread: number }[]> {
+    const rows = await unavailableOnConnectionLoss(
+      this.database.query<{ chat_id: string; user_id: string; version: string; unread: string }>(
+        'coherence',
+        COUNT_UNREAD_OF,
+        [keys.map(({ chatId }) => chatId), keys.map(({ userId }) => userId)],
+      ),
+    );
+    return rows.map((row) => ({
+      chatId: row.chat_id,
+      userId: row.user_id,
+      version: Number(row.version),
       unread: Number(row.unread),
     }));
   }

@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { unavailableOnConnectionLoss } from './database-unavailable.js';
 import { Database } from './database.js';
-import { FIND_MEMBERSHIPS, FIND_VERSIONS, POLL_HEADS, POLL_MORE_HEADS, SETTLE_HEADS } from './statements/poll-heads.js';
+import {
+  FIND_CHATS_OF,
+  FIND_MEMBERSHIPS,
+  FIND_VERSIONS,
+  POLL_HEADS,
+  POLL_MORE_HEADS,
+  SETTLE_HEADS,
+} from './statements/poll-heads.js';
 
 /** Rows of one page of a look. Too few and an import makes many queries, too many and one of them holds the event loop. */
 const POLL_PAGE = 5000;
@@ -91,5 +98,13 @@ export class HeadRepository {
       userIds,
     ]);
     return rows.map((row) => ({ chatId: row.chat_id, userId: row.user_id }));
+  }
+
+  /** Tells which chats users are in, and their versions. */
+  async findChatsOf(userIds: readonly string[]): Promise<{ chatId: string; userId: string; version: number }[]> {
+    const rows = await unavailableOnConnectionLoss(
+      this.database.query<{ chat_id: string; user_id: string; version: string }>('coherence', FIND_CHATS_OF, [userIds]),
+    );
+    return rows.map((row) => ({ chatId: row.chat_id, userId: row.user_id, version: Number(row.version) }));
   }
 }

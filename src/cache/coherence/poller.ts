@@ -59,6 +59,12 @@ export class Poller implements OnApplicationShutdown {
     return this.#running;
   }
 
+  /** Takes a look that begins after this call. @throws what the database throws. */
+  async pollAgain(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+    await this.pollOnce();
+  }
+
   /** Takes a look as soon as possible, one that begins after this call. */
   pollSoon(): void {
     if (this.#isStarted) this.#plan(Math.max(0, this.#startedAtMs + SOON_MS - performance.now()));

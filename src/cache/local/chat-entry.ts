@@ -2,6 +2,7 @@ import type { LoadedChat } from '../../storage/chat-repository.js';
 import { isCountable, type MessageRecord, type ParticipantRecord } from '../../storage/records.js';
 import type { LoadedChanges } from '../../storage/message-repository.js';
 import type { Change } from '../../storage/write/change.js';
+import type { AppliedFrom } from '../coherence/applied-log.js';
 import { judge, type RepairCause } from '../coherence/protocol.js';
 import { BLOCK_SIZE, MessageBlock } from './message-block.js';
 import { hashText } from './key-hash.js';
@@ -38,6 +39,10 @@ export class ChatEntry extends Resident {
   heardVersion: number;
   /** How the entry has come to be behind. */
   heardFrom: RepairCause = 'gap';
+  /** How it came into the cache. */
+  source: AppliedFrom = 'fill';
+  /** Reads since it came into the cache. */
+  hits = 0;
   lastSeq: number;
   /** Lowest seq that has a message, one more than {@link lastSeq} when none has. */
   readonly firstSeq: number;

@@ -84,6 +84,11 @@ export class MemoryStore {
     return this.#users.get(userId);
   }
 
+  /** Ids of the chats held, absent ones included. */
+  get chatIds(): IterableIterator<string> {
+    return this.#chats.keys();
+  }
+
   /** User ids whose index is held. */
   get userIds(): IterableIterator<string> {
     return this.#users.keys();
@@ -97,6 +102,7 @@ export class MemoryStore {
   /** Counts as use of a chat and, if named, of blocks of it. What is not held any more is left alone. */
   touch(entry: ChatEntry, fromIndex = 0, toIndex = -1): void {
     if (!isHeld(entry)) return;
+    entry.hits++;
     for (let index = fromIndex; index <= toIndex; index++) {
       const block = entry.blocks.get(index);
       if (block !== undefined && isHeld(block)) this.#shelf.touch(block);

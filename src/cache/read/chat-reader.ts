@@ -280,7 +280,8 @@ export class ChatReader {
     // The cache was turned off while this was on its way.
     if (!this.state.isHolding) return entry;
     this.state.store.installChat(entry, place);
-    this.state.applied.note(entry.chatId, entry.version, 'whole chat', place === 'cold' ? 'warm' : 'fill');
+    entry.source = place === 'cold' ? 'warm' : 'fill';
+    this.state.applied.note(entry.chatId, entry.version, 'whole chat', entry.source);
     this.state.lease.confirmChat(entry, readAt);
     // Who is in the chat may be having their index read at this moment, from before they came into it.
     if (this.state.userFills.size > 0) {

@@ -40,3 +40,17 @@ export const COUNT_UNREAD_AFTER: Statement = {
     SELECT k.chat_id, k.user_id, k.last_read_seq, ${unreadCount('k')} AS unread
     FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS k (chat_id, user_id, last_read_seq)`,
 };
+
+/**
+ * Counts what members of chats have not read. Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` users.
+ *
+ * @remarks As {@link COUNT_UNREAD}, for users of many chats each.
+ */
+export const COUNT_UNREAD_OF: Statement = {
+  name: 'count-unread-of',
+  text: `
+    SELECT p.chat_id, p.user_id, h.version, ${unreadCount('p')} AS unread
+    FROM unnest($1::uuid[], $2::text[]) AS k (chat_id, user_id)
+      JOIN participant p USING (chat_id, user_id) JOIN chat_head h USING (chat_id)
+    WHERE p.left_at IS NULL`,
+};

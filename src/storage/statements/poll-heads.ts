@@ -78,3 +78,12 @@ export const FIND_MEMBERSHIPS: Statement = {
     FROM participant p
     WHERE p.chat_id = ANY ($1::uuid[]) AND p.user_id = ANY ($2::text[]) AND p.left_at IS NULL`,
 };
+
+/** Tells which chats users are in, and their versions. Parameter: `$1 text[]` user ids. */
+export const FIND_CHATS_OF: Statement = {
+  name: 'find-chats-of',
+  text: `
+    SELECT p.chat_id, p.user_id, h.version
+    FROM participant p JOIN chat c ON c.id = p.chat_id AND c.deleted_at IS NULL JOIN chat_head h ON h.chat_id = p.chat_id
+    WHERE p.user_id = ANY ($1::text[]) AND p.left_at IS NULL`,
+};
