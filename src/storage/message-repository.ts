@@ -196,8 +196,14 @@ export class MessageRepository {
    * Loads what changed after a version, oldest change first; `undefined` when there is no such chat.
    *
    * @param limit - changed rows at most; rows that share a version are not parted.
+   * @param known - how many participants the chat is known to have had at a version.
    */
-  async loadChanges(chatId: string, since: number, limit: number): Promise<LoadedChanges | undefined> {
+  async loadChanges(
+    chatId: string,
+    since: number,
+    limit: number,
+    known: { readonly participantCount: number; readonly version: number },
+  ): Promise<LoadedChanges | undefined> {
     const [row] = await unavailableOnConnectionLoss(
       this.database.query<
         ChatColumns & {
@@ -211,7 +217,7 @@ export class MessageRepository {
           reactions: ReactionArray[] | null;
           participants: ParticipantArray[] | null;
         }
-      >('read', LOAD_CHANGES, [chatId, since, limit]),
+      >('read', LOAD_CHANGES, [chatId, since, limit, known.participantCount, known.version]),
     );
     if (row === undefined) return undefined;
     const version = Number(row.version);
