@@ -7,6 +7,7 @@ import { CallerGuard } from './auth/caller.guard.js';
 import { CacheModule } from './cache/cache.module.js';
 import { CHAT_OPTIONS, type ChatOptions } from './chat/chat-options.js';
 import { ChatsController } from './chat/chats.controller.js';
+import { EditsController } from './chat/edits.controller.js';
 import { InboxController } from './chat/inbox.controller.js';
 import { MessagesController } from './chat/messages.controller.js';
 import { ParticipantsController } from './chat/participants.controller.js';
@@ -50,6 +51,7 @@ export class AppModule {
         ChatsController,
         ParticipantsController,
         MessagesController,
+        EditsController,
         InboxController,
         CacheAdminController,
         HealthController,

@@ -65,6 +65,13 @@ const deletedMessageSchema = z
 /** A message, or what is left of a deleted one. */
 export const messageSchema = z.union([presentMessageSchema, deletedMessageSchema]).meta({ id: 'Message' });
 
+/** What the edits of a message replaced, oldest first. */
+export const editsSchema = z
+  .strictObject({
+    items: z.array(z.strictObject({ version, text: z.string(), metadata: metadata.optional(), replacedAt: time })),
+  })
+  .meta({ id: 'Edits' });
+
 /** A page of messages. */
 export const pageSchema = z
   .strictObject({

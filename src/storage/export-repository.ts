@@ -47,12 +47,14 @@ export class ExportRepository {
   async *chats(): AsyncGenerator<ChatLine[]> {
     interface Row extends ChatColumns, QueryResultRow {
       id: string;
+      last_seq: string | null;
       participants: ParticipantArray[] | null;
     }
     for await (const rows of this.#pages<Row>(EXPORT_CHATS, (row) => [row.id], [NIL_UUID])) {
       yield rows.map((row) => {
         const { id: chatId, ...chat } = readChat(row.id, row);
-        return { chatId, ...chat, participants: (row.participants ?? []).map(readParticipant) };
+        const lastSeq = row.last_seq === null ? null : Number(row.last_seq);
+        return { chatId, ...chat, lastSeq, participants: (row.participants ?? []).map(readParticipant) };
       });
     }
   }

@@ -2,6 +2,7 @@ import { copyColumns } from './copy-in.js';
 import type { Database, Transaction } from './database.js';
 import {
   ANALYZE_TABLES,
+  EXTEND_LINES,
   FIND_CLIENT_IDS,
   IDENTIFY_MESSAGES,
   IMPORT_CHATS,
@@ -12,31 +13,19 @@ import {
 } from './statements/import-rows.js';
 import { LOCK_HEADS } from './statements/lock-heads.js';
 import { MOVE_HEADS, WRITE_PARTICIPANTS } from './statements/write-rows.js';
+import {
+  placeMessage,
+  type ImportOutcome,
+  type Known,
+  type Place,
+  type PlacedMessage,
+  type PlacingRules,
+  type PreparedMessage,
+} from './message-placing.js';
 import type { ChatLine, MessageLine, UserLine } from './transfer-records.js';
 
-/** What became of a message of an import. */
-export type ImportOutcome = 'added' | 'present' | 'early' | { readonly refused: string };
-
-/** Where the line of one chat has come to while a batch is placed on it. */
-interface Place {
-  lastSeq: number;
-  version: number;
-  /** First message's time and last message's seq of those who wrote in this batch. */
-  readonly writers: Map<string, { firstMs: number; lastSeq: number }>;
-}
-
-/** A message that is ready to be placed: what does not depend on its place is written for COPY already. */
-export interface PreparedMessage {
-  readonly message: MessageLine;
-  /** Columns of `IMPORT_MESSAGES` behind chat, seq and version. */
-  readonly columns: string;
-}
-
-/** A message with its place. */
-interface PlacedMessage extends PreparedMessage {
-  readonly seq: number;
-  readonly version: number;
-}
+/** Lines whose end is set by one transaction. More hold their chats' locks longer. */
+const LINES_AT_ONCE = 1000;
 
 /** Does the part of writing a message that can be done before its chat is locked, while the server is at work. */
 export function prepareMessage(message: MessageLine): PreparedMessage {
@@ -63,8 +52,14 @@ export function prepareMessage(message: MessageLine): PreparedMessage {
 export class ImportRepository {
   constructor(private readonly database: Database) {}
 
-  /** To be called when an import has come to its end: the server learns how large its tables are now. */
-  async finish(): Promise<void> {
+  /**
+   * To be called when an import has come to its end: lines get the end they had before their last messages were purged, and the
+   * server learns how large its tables are now.
+   */
+  async finish(lastSeqs: ReadonlyMap<string, number>): Promise<void> {
+    const all = [...lastSeqs];
+    for (let from = 0; from < all.length; from += LINES_AT_ONCE)
+      await this.#extend(all.slice(from, from + LINES_AT_ONCE));
     await this.database.query('write', ANALYZE_TABLES, []);
   }
 
@@ -117,13 +112,9 @@ export class ImportRepository {
    * Places messages at the end of their chats' lines.
    *
    * @param messages - in the order of the file; those of one chat that name a seq must ascend.
-   * @param listsParticipants - chats whose participants are listed: writing does not make anybody one.
    * @returns an outcome for each message. `early`: it is not its turn, a message with a lower seq has to come first.
    */
-  importMessages(
-    messages: readonly PreparedMessage[],
-    listsParticipants: ReadonlySet<string>,
-  ): Promise<ImportOutcome[]> {
+  importMessages(messages: readonly PreparedMessage[], rules: PlacingRules): Promise<ImportOutcome[]> {
     return this.database.transaction(async (transaction) => {
       const chatIds = [...new Set(messages.map(({ message }) => message.chatId))];
       const heads = await transaction.query<{ chat_id: string; last_seq: string; version: string }>(LOCK_HEADS, [
@@ -144,10 +135,10 @@ export class ImportRepository {
       const outcomes = messages.map((prepared): ImportOutcome => {
         const place = places.get(prepared.message.chatId);
         if (place === undefined) return { refused: 'chat: is not in chats.jsonl' };
-        return placeMessage(prepared, place, known, placed);
+        return placeMessage(prepared, place, known, rules, placed);
       });
       await insert(transaction, placed);
-      await this.#insertWriters(transaction, places, listsParticipants);
+      await this.#insertWriters(transaction, places, rules.listsParticipants);
       const changed = new Set(placed.map(({ message }) => message.chatId));
       const moved = [...places].filter(([chatId]) => changed.has(chatId));
       if (moved.length > 0) {
@@ -158,6 +149,14 @@ export class ImportRepository {
         ]);
       }
       return outcomes;
+    });
+  }
+
+  #extend(lines: readonly (readonly [chatId: string, lastSeq: number])[]): Promise<void> {
+    return this.database.transaction(async (transaction) => {
+      const chatIds = lines.map(([chatId]) => chatId);
+      await transaction.query(LOCK_HEADS, [chatIds]);
+      await transaction.query(EXTEND_LINES, [chatIds, lines.map(([, lastSeq]) => lastSeq)]);
     });
   }
 
@@ -182,14 +181,6 @@ export class ImportRepository {
       rows.map((row) => row.version),
     ]);
   }
-}
-
-/** What the database knows of the messages that a batch may repeat. */
-interface Known {
-  /** Sender and time by `chatId seq`. */
-  readonly bySeq: ReadonlyMap<string, { readonly senderId: string; readonly createdMs: number }>;
-  /** Keys `chatId sender clientId`. */
-  readonly clientIds: Set<string>;
 }
 
 async function readKnown(
@@ -219,31 +210,6 @@ async function readKnown(
     for (const row of rows) clientIds.add(`${row.chat_id} ${row.sender_id}\u0000${row.client_id}`);
   }
   return { bySeq, clientIds };
-}
-
-function placeMessage(prepared: PreparedMessage, place: Place, known: Known, placed: PlacedMessage[]): ImportOutcome {
-  const { message } = prepared;
-  const { chatId, senderId, seq, clientId, replyTo } = message;
-  if (seq !== null && seq <= place.lastSeq) {
-    const there = known.bySeq.get(`${chatId} ${seq}`);
-    const isSame = there?.senderId === senderId && there.createdMs === message.createdAtMs;
-    return isSame ? 'present' : { refused: `seq: ${seq} of this chat is another message already` };
-  }
-  if (seq !== null && seq > place.lastSeq + 1) return 'early';
-  const clientKey = clientId === null ? '' : `${chatId} ${senderId}\u0000${clientId}`;
-  if (clientId !== null && known.clientIds.has(clientKey)) {
-    return seq === null ? 'present' : { refused: 'client_id: belongs to another message of this sender' };
-  }
-  if (replyTo !== null && replyTo > place.lastSeq)
-    return { refused: `reply_to: there is no message ${replyTo} before it` };
-  if (clientId !== null) known.clientIds.add(clientKey);
-  place.lastSeq++;
-  place.version++;
-  placed.push({ ...prepared, seq: place.lastSeq, version: place.version });
-  const writer = place.writers.get(senderId);
-  if (writer === undefined) place.writers.set(senderId, { firstMs: message.createdAtMs, lastSeq: place.lastSeq });
-  else writer.lastSeq = place.lastSeq;
-  return 'added';
 }
 
 async function insert(transaction: Transaction, placed: readonly PlacedMessage[]): Promise<void> {

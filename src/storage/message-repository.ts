@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { compactJson } from './compact-json.js';
 import { unavailableOnConnectionLoss } from './database-unavailable.js';
 import { Database } from './database.js';
-import { MessageEditEntity } from './entities/message-edit.entity.js';
 import type { MessageKind } from './entities/message.entity.js';
 import type { ChatRecord, MessageRecord, ParticipantRecord } from './records.js';
 import { FIND_NEIGHBOURS } from './statements/find-neighbours.js';
 import { LOAD_CHANGES } from './statements/load-changes.js';
+import { LOAD_EDITS } from './statements/load-edits.js';
 import { LOAD_MESSAGES } from './statements/load-messages.js';
 import {
   readChat,
@@ -64,6 +63,23 @@ export interface LoadedChanges {
   readonly participants: readonly ParticipantRecord[];
 }
 
+/** What one edit of a message replaced. */
+export interface EditRecord {
+  /** Chat version since which the message had this content. */
+  readonly version: number;
+  readonly text: string;
+  /** JSON object without white space, or `null` for none. */
+  readonly metadataJson: string | null;
+  readonly replacedAtMs: number;
+}
+
+/** What the edits of a message replaced, as one snapshot has it, at the chat's `version`. */
+export interface LoadedEdits {
+  readonly version: number;
+  /** Oldest first, none for a tombstone; `undefined` when the chat has no such message. */
+  readonly edits: readonly EditRecord[] | undefined;
+}
+
 /** The actor of calls that name none: the host application itself. */
 const SERVICE: Actor = { type: 'service' };
 
@@ -73,7 +89,6 @@ export class MessageRepository {
   constructor(
     private readonly database: Database,
     private readonly commit: GroupCommit,
-    @InjectRepository(MessageEditEntity) private readonly edits: Repository<MessageEditEntity>,
   ) {}
 
   /**
@@ -128,9 +143,20 @@ export class MessageRepository {
     return this.commit.submit({ type: 'react', chatId, actor, seq, ...reaction });
   }
 
-  /** Tells what edits of a message replaced, oldest first. */
-  findEdits(chatId: string, seq: number): Promise<MessageEditEntity[]> {
-    return this.edits.find({ where: { chatId, seq: String(seq) }, order: { version: 'ASC' } });
+  /**
+   * Loads what edits of a message replaced; `undefined` when there is no such chat.
+   *
+   * @remarks Always from the database: edit histories are looked at rarely, and the cache holds none.
+   */
+  async loadEdits(chatId: string, seq: number): Promise<LoadedEdits | undefined> {
+    const [row] = await unavailableOnConnectionLoss(
+      this.database.query<{ version: string; exists: boolean; edits: EditArray[] | null }>('read', LOAD_EDITS, [
+        chatId,
+        seq,
+      ]),
+    );
+    if (row === undefined) return undefined;
+    return { version: Number(row.version), edits: row.exists ? (row.edits ?? []).map(readEdit) : undefined };
   }
 
   /** Loads the messages from one seq to another, both included; `undefined` when the chat never existed. */
@@ -170,8 +196,14 @@ export class MessageRepository {
    * Loads what changed after a version, oldest change first; `undefined` when there is no such chat.
    *
    * @param limit - changed rows at most; rows that share a version are not parted.
+   * @param known - how many participants the chat is known to have had at a version.
    */
-  async loadChanges(chatId: string, since: number, limit: number): Promise<LoadedChanges | undefined> {
+  async loadChanges(
+    chatId: string,
+    since: number,
+    limit: number,
+    known: { readonly participantCount: number; readonly version: number },
+  ): Promise<LoadedChanges | undefined> {
     const [row] = await unavailableOnConnectionLoss(
       this.database.query<
         ChatColumns & {
@@ -185,7 +217,7 @@ export class MessageRepository {
           reactions: ReactionArray[] | null;
           participants: ParticipantArray[] | null;
         }
-      >('read', LOAD_CHANGES, [chatId, since, limit]),
+      >('read', LOAD_CHANGES, [chatId, since, limit, known.participantCount, known.version]),
     );
     if (row === undefined) return undefined;
     const version = Number(row.version);
@@ -206,4 +238,12 @@ export class MessageRepository {
 function metadataJson(metadata: Readonly<Record<string, unknown>> | undefined): string | null | undefined {
   if (metadata === undefined) return undefined;
   return Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata);
+}
+
+/** A replaced content as `LOAD_EDITS` writes it. */
+type EditArray = [version: number, text: string, metadata: string | null, replacedMs: number];
+
+function readEdit([version, text, metadata, replacedAtMs]: EditArray): EditRecord {
+  const metadataJson = metadata === null || metadata === '{}' ? null : compactJson(metadata);
+  return { version, text, metadataJson, replacedAtMs };
 }

@@ -1,5 +1,5 @@
 import type { Database } from './database.js';
-import { LIMIT_LOCK_WAIT, LOCK_FREE_HEADS } from './statements/lock-heads.js';
+import { FIND_HEADS, LIMIT_LOCK_WAIT, LOCK_FREE_HEADS } from './statements/lock-heads.js';
 import { BEGIN_PURGE, COUNT_OLDER, LIST_HEADS, PURGE_OLDER, VACUUM_PURGED } from './statements/purge-rows.js';
 import { isCanceled, isLockTimeout, isTransient } from './sqlstate.js';
 
@@ -37,6 +37,12 @@ export class PurgeRepository {
   async listChats(after: string, limit: number): Promise<string[]> {
     const rows = await this.database.query<{ chat_id: string }>('write', LIST_HEADS, [after, limit]);
     return rows.map((row) => row.chat_id);
+  }
+
+  /** Tells which of some chats have ever existed, deleted ones too. */
+  async findChats(chatIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.database.query<{ chat_id: string }>('write', FIND_HEADS, [chatIds]);
+    return new Set(rows.map((row) => row.chat_id));
   }
 
   /** Counts messages from before a time. Chats without any are missing from the answer, which is ordered by id. */

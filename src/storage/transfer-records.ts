@@ -27,6 +27,11 @@ export interface ChatLine {
   readonly createdBy: string | null;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
+  /**
+   * Where the chat's line ends, if messages are missing in it because they have been purged; `null` when none is. Messages of such a chat
+   * come ascending by seq.
+   */
+  readonly lastSeq: number | null;
   /** `undefined`: the people who wrote become participants. */
   readonly participants: readonly ParticipantLine[] | undefined;
 }

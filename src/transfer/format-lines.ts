@@ -17,6 +17,7 @@ export function formatChatLine(chat: ChatLine): string {
       created_at: timeText(chat.createdAtMs),
       updated_at: chat.updatedAtMs === chat.createdAtMs ? undefined : timeText(chat.updatedAtMs),
       created_by: chat.createdBy ?? undefined,
+      last_seq: chat.lastSeq ?? undefined,
       participants: chat.participants?.map((participant) => ({
         user: participant.userId,
         role: participant.role,

@@ -1,5 +1,5 @@
 /** Rows written by one transaction. More hold their chats' locks longer, fewer pay for more commits. */
-const BATCH_ROWS = 5000;
+export const BATCH_ROWS = 5000;
 
 /** A line's value, and where in its file it was. */
 export interface Numbered<T> {

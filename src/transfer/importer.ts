@@ -1,7 +1,8 @@
 import type { Database } from '../storage/database.js';
-import { ImportRepository, prepareMessage, type PreparedMessage } from '../storage/import-repository.js';
+import { ImportRepository, prepareMessage } from '../storage/import-repository.js';
+import type { PreparedMessage } from '../storage/message-placing.js';
 import type { ChatLine } from '../storage/transfer-records.js';
-import { ImportLane, type Numbered } from './import-lane.js';
+import { BATCH_ROWS, ImportLane, type Numbered } from './import-lane.js';
 import { findDataFile, readLines } from './line-reader.js';
 import { BadLineError, ChatIdMapper, parseChatLine, parseMessageLine, parseUserLine } from './parse-lines.js';
 
@@ -51,6 +52,8 @@ export class Importer {
   readonly #repository: ImportRepository;
   readonly #ids = new ChatIdMapper();
   readonly #listsParticipants = new Set<string>();
+  /** Where the lines of chats end in which messages are missing. */
+  readonly #lastSeqs = new Map<string, number>();
   readonly #occurrences = new Map<string, number>();
   readonly #early = new Map<string, NumberedMessage[]>();
   #earlyCount = 0;
@@ -104,8 +107,9 @@ export class Importer {
         ),
       ({ message }) => laneOfChat(message.chatId),
     );
+    await this.#beginLater(messages);
     this.#refuseEarly(messages);
-    await this.#repository.finish();
+    await this.#repository.finish(this.#lastSeqs);
     return {
       users: this.#users,
       chats: this.#chats,
@@ -152,14 +156,22 @@ export class Importer {
 
   async #importChats(rows: readonly { readonly value: ChatLine }[]): Promise<void> {
     const byId = [...new Map(rows.map(({ value }) => [value.chatId, value])).values()];
-    for (const chat of byId) if (chat.participants !== undefined) this.#listsParticipants.add(chat.chatId);
+    for (const { chatId, participants, lastSeq } of byId) {
+      if (participants !== undefined) this.#listsParticipants.add(chatId);
+      if (lastSeq !== null) this.#lastSeqs.set(chatId, lastSeq);
+    }
     this.#chats += await this.#repository.importChats(byId);
   }
 
-  async #importMessages(file: string, rows: readonly NumberedMessage[]): Promise<void> {
+  async #importMessages(
+    file: string,
+    rows: readonly NumberedMessage[],
+    beginsLater: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
+    const rules = { listsParticipants: this.#listsParticipants, hasHoles: this.#lastSeqs, beginsLater };
     let ready = this.#withEarly(rows);
     while (ready.length > 0) {
-      const outcomes = await this.#repository.importMessages(ready, this.#listsParticipants);
+      const outcomes = await this.#repository.importMessages(ready, rules);
       const advanced = new Set<string>();
       ready.forEach((row, index) => {
         const outcome = outcomes[index]!;
@@ -199,6 +211,16 @@ export class Importer {
     if (rows === undefined) this.#early.set(row.message.chatId, [row]);
     else rows.push(row);
     this.#earlyCount++;
+  }
+
+  /** A chat of which nothing has come but messages with higher seqs begins with the lowest of them: what was before it was purged. */
+  async #beginLater(file: string): Promise<void> {
+    for (const chatId of [...this.#early.keys()]) {
+      const rows = this.#takeEarly(chatId);
+      for (let from = 0; from < rows.length; from += BATCH_ROWS) {
+        await this.#importMessages(file, rows.slice(from, from + BATCH_ROWS), new Set([chatId]));
+      }
+    }
   }
 
   /** What is still waiting at the end waits for a message that is not there. */

@@ -9,6 +9,7 @@ export const CHAT_FIELDS: ReadonlySet<string> = new Set([
   'created_at',
   'updated_at',
   'created_by',
+  'last_seq',
   'participants',
   'metadata',
 ]);

@@ -20,6 +20,9 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Year 9999: what PostgreSQL and RFC 3339 agree on. */
 const LAST_TIME_MS = 253_402_300_799_999;
 
+/** Versions are raised by as much as a line jumps forward: both stay far below the integers that JavaScript can tell apart. */
+const MAX_SEQ = 2 ** 50;
+
 /** Maps the chat ids of a file to UUIDs: those that are UUIDs stay, the others always get the same one. */
 export class ChatIdMapper {
   readonly #known = new Map<string, string>();
@@ -59,6 +62,7 @@ export function parseChatLine(line: string, ids: ChatIdMapper): ChatLine {
     // A kind that is not ours is kept, so that an export tells it again.
     metadataJson: readMetadata(fields, CHAT_FIELDS, isKnownKind ? {} : { kind }) ?? '{}',
     createdBy: readOptional(fields['created_by'], 'created_by', readUserId),
+    lastSeq: readOptional(fields['last_seq'], 'last_seq', readSeq),
     createdAtMs,
     updatedAtMs: readOptional(fields['updated_at'], 'updated_at', readTime) ?? createdAtMs,
     participants: readList(fields['participants'], 'participants', (item) => readParticipant(item, createdAtMs)),
@@ -178,8 +182,8 @@ function readMessageText(value: unknown): string {
 }
 
 function readSeq(value: unknown, field: string): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new BadLineError(`${field}: must be a whole number from 1 on`);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_SEQ) return value;
+  throw new BadLineError(`${field}: must be a whole number from 1 to 2^50`);
 }
 
 function readTime(value: unknown, field: string): number {

@@ -73,12 +73,20 @@ export class Purger {
     this.#settings = { ...DEFAULTS, ...settings };
   }
 
-  /** Counts what {@link run} would delete now, and deletes nothing. */
+  /**
+   * Counts what {@link run} would delete now, and deletes nothing.
+   *
+   * @throws Error naming the chats of the scope that never existed.
+   */
   async count(scope: PurgeScope): Promise<PurgeReport> {
     return this.#walk(scope, async () => []);
   }
 
-  /** Deletes. Messages that are sent meanwhile are younger and stay. */
+  /**
+   * Deletes. Messages that are sent meanwhile are younger and stay.
+   *
+   * @throws Error naming the chats of the scope that never existed; nothing is then deleted.
+   */
   async run(scope: PurgeScope): Promise<PurgeReport> {
     this.#messages = 0;
     let beforeMs = 0;
@@ -100,6 +108,7 @@ export class Purger {
     { olderThanMs, chatIds }: PurgeScope,
     work: (older: readonly OlderMessages[], beforeMs: number) => Promise<readonly OlderMessages[]>,
   ): Promise<PurgeReport> {
+    await this.#requireChats(chatIds);
     const { nowMs, chats } = await this.#repository.begin();
     const beforeMs = nowMs - olderThanMs;
     const total = Math.max(1, chatIds?.length ?? chats);
@@ -117,6 +126,14 @@ export class Purger {
       this.listener.onProgress?.(Math.min(1, done / total), this.#messages);
     }
     return { messages, chats: found, held };
+  }
+
+  /** A mistyped id must not look like a chat without old messages. */
+  async #requireChats(chatIds: readonly string[] = []): Promise<void> {
+    if (chatIds.length === 0) return;
+    const found = await this.#repository.findChats(chatIds);
+    const unknown = chatIds.filter((chatId) => !found.has(chatId.toLowerCase()));
+    if (unknown.length > 0) throw new Error(`There is no chat ${unknown.join(', ')}. Nothing was deleted.`);
   }
 
   /** The chats to look through, in parts. */

@@ -61,12 +61,13 @@ export class ChatReplica {
       expect({ since: this.version, version: changes.version, isForward }).toMatchObject({ isForward: true });
       const seqs = changes.messages.map(({ seq }) => seq);
       expect(seqs).toEqual([...new Set(seqs)].sort((one, other) => one - other));
-      this.#apply(changes);
+      this.apply(changes);
       if (!changes.more) return;
     }
   }
 
-  #apply({ version, chat, messages, participants, left }: WireChanges): void {
+  /** Takes one page of changes. */
+  apply({ version, chat, messages, participants, left }: WireChanges): void {
     if (chat !== undefined) this.chat = chat;
     for (const message of messages) this.messages.set(message.seq, message);
     for (const person of participants) this.participants.set(person.userId, person);

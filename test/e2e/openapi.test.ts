@@ -12,7 +12,7 @@ import {
 } from '../support/openapi.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 
-/** The REST table of the contract. */
+/** The REST table of the contract, and what was added to it. */
 const CONTRACT = [
   'POST /v1/chats',
   'GET /v1/chats/{chatId}',
@@ -24,6 +24,7 @@ const CONTRACT = [
   'POST /v1/chats/{chatId}/messages',
   'GET /v1/chats/{chatId}/messages',
   'GET /v1/chats/{chatId}/messages/{seq}',
+  'GET /v1/chats/{chatId}/messages/{seq}/edits',
   'PATCH /v1/chats/{chatId}/messages/{seq}',
   'DELETE /v1/chats/{chatId}/messages/{seq}',
   'PUT /v1/chats/{chatId}/messages/{seq}/reactions/{emoji}',
@@ -57,6 +58,8 @@ const CALLS: readonly (readonly [operation: string, path: string, status: number
   ['PUT /v1/chats/{chatId}/messages/{seq}/reactions/{emoji}', EMOJI, 204, undefined],
   ['PATCH /v1/chats/{chatId}/messages/{seq}', '/messages/2', 200, { text: 'changed' }],
   ['GET /v1/chats/{chatId}/messages/{seq}', '/messages/2', 200, undefined],
+  ['GET /v1/chats/{chatId}/messages/{seq}/edits', '/messages/2/edits', 200, undefined],
+  ['GET /v1/chats/{chatId}/messages/{seq}/edits', '/messages/9/edits', 404, undefined],
   ['DELETE /v1/chats/{chatId}/messages/{seq}', '/messages/1', 204, undefined],
   ['GET /v1/chats/{chatId}/messages/{seq}', '/messages/1', 200, undefined],
   ['GET /v1/chats/{chatId}/messages/{seq}', '/messages/3', 404, undefined],

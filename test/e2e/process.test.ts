@@ -46,6 +46,9 @@ class CommandProcess {
   }
 }
 
+/** No chat has it. */
+const UNKNOWN = '00000000-0000-7000-8000-000000000000';
+
 describe('the scrollback command', () => {
   let folder: string;
   const started: CommandProcess[] = [];
@@ -164,6 +167,11 @@ describe('the scrollback command', () => {
       /It must be a whole number of minutes, hours, days or weeks: 30m, 12h, 90d, 2w/,
     ],
     [['purge', '--older-than', '90d', '--chat', 'x'], /It must be the id of a chat, a UUID/],
+    [
+      ['purge', '--older-than', '90d', '--chat', UNKNOWN],
+      new RegExp(`There is no chat ${UNKNOWN}\\. Nothing was deleted`),
+    ],
+    [['purge', '--older-than', '90d', '--chat', UNKNOWN, '--dry-run'], new RegExp(`There is no chat ${UNKNOWN}`)],
   ])('refuses %j and deletes nothing', async (args, message) => {
     const refused = start(args);
     expect(await refused.exited).toBe(1);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { WireMessage } from '../../src/cache/wire-types.js';
+import type { ApiAnswer } from '../support/api-client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 
@@ -99,4 +100,72 @@ describe('two instances on one database', () => {
     const participants = await other.api.get<{ items: unknown[] }>(`/v1/chats/${chatId}/participants`);
     expect(participants.body.items).toContainEqual(expect.objectContaining({ userId: 'bob', role: 'admin' }));
   });
+
+  it('let one content win when different ones come to both at once with one clientId', async () => {
+    const chatId = await createChat();
+    for (let round = 1; round <= 10; round++) {
+      const answers = await Promise.all(
+        [one, other, one, other].map(({ api }, at) =>
+          api.as('alice').post<WireMessage>(`/v1/chats/${chatId}/messages`, { text: `${at}`, clientId: `${round}` }),
+        ),
+      );
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409, 409, 409]);
+      const { seq } = answers.find(({ status }) => status === 201)!.body;
+      expect(seq).toBe(round);
+    }
+  });
+
+  it('answer a repeated send with the message as it is, also after the other has edited or deleted it', async () => {
+    const chatId = await createChat();
+    const send = ({ api }: TestInstance, clientId: string, text = 'first'): Promise<ApiAnswer<WireMessage>> =>
+      api.as('alice').post<WireMessage>(`/v1/chats/${chatId}/messages`, { text, clientId });
+    const path = (seq: number): string => `/v1/chats/${chatId}/messages/${seq}`;
+    await send(one, 'edited');
+    await one.api.patch(path(1), { text: 'second' });
+    await send(one, 'deleted');
+    await one.api.delete(path(2));
+    for (const { clientId, now } of [
+      { clientId: 'edited', now: { seq: 1, text: 'second' } },
+      { clientId: 'deleted', now: { seq: 2, deleted: true } },
+    ]) {
+      const again = await send(other, clientId);
+      expect(again).toMatchObject({ status: 200, body: now });
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+      expect((await send(other, clientId, 'other content')).status).toBe(409);
+    }
+    const [row] = await database.query('SELECT last_seq, version FROM chat_head WHERE chat_id = $1', [chatId]);
+    expect(row).toEqual({ last_seq: '2', version: '5' });
+  });
+
+  it.each([
+    ['leave', 'leave'],
+    ['leave', 'become a member'],
+    ['become a member', 'become a member'],
+  ])(
+    'never lose the last owner when of two one is to %s and the other to %s, at both or in one burst',
+    async (...how) => {
+      for (const sides of [
+        [one, other],
+        [one, one],
+      ]) {
+        for (let round = 0; round < 5; round++) {
+          const owners = ['ann', 'ben'].map((userId) => ({ userId, role: 'owner' }));
+          const { id } = await one.api.createChat({ participants: [...owners, { userId: 'cat' }] });
+          const answers = await Promise.all(
+            sides.map(({ api }, at) => {
+              const person = `/v1/chats/${id}/participants/${owners[at]!.userId}`;
+              return how[at] === 'leave' ? api.delete(person) : api.put(person, { role: 'member' });
+            }),
+          );
+          const refused = answers.filter(({ status }) => status === 409);
+          expect(refused).toMatchObject([{ body: { code: 'last_owner' } }]);
+          const left = await database.query(
+            `SELECT FROM participant WHERE chat_id = $1 AND role = 'owner' AND left_at IS NULL`,
+            [id],
+          );
+          expect(left).toHaveLength(1);
+        }
+      }
+    },
+  );
 });

@@ -264,4 +264,14 @@ describe('a purge', () => {
       [1, 2],
     ]);
   });
+
+  it('refuses chats that never existed, and deletes nothing of the others it is given', async () => {
+    const known = await chatOf(2, 0);
+    const unknown = '00000000-0000-7000-8000-000000000000';
+    await expect(purge({}, [known, unknown])).rejects.toThrow(`There is no chat ${unknown}. Nothing was deleted.`);
+    expect(await seqsLeft(known)).toEqual([1, 2]);
+    // A deleted chat has messages that can be too old as well.
+    await api.delete(`/v1/chats/${known}`);
+    expect(await purge({}, [known.toUpperCase()])).toMatchObject({ messages: 2 });
+  });
 });

@@ -7,6 +7,7 @@ import { judge, type RepairCause } from '../coherence/protocol.js';
 import { BLOCK_SIZE, MessageBlock } from './message-block.js';
 import { hashText } from './key-hash.js';
 import { Resident } from './resident.js';
+import { SortedUserIds } from './sorted-user-ids.js';
 import type { EncodedTail } from './tail-encoder.js';
 import { chatJson, chatJsonPrefix, messageJson } from './wire-json.js';
 
@@ -58,7 +59,7 @@ export class ChatEntry extends Resident {
    */
   countable = 0;
   #prefix: string;
-  #sortedUserIds: readonly string[] | undefined;
+  readonly #userIds = new SortedUserIds();
   #memberBytes = 0;
   #textBytes = 0;
 
@@ -129,20 +130,9 @@ export class ChatEntry extends Resident {
     return chatJson(this.#prefix, this.lastSeq, this.version, this.members.size);
   }
 
-  /** User ids of members behind one in the order of their bytes. Sorted once per change of membership. */
+  /** User ids of members behind one in the order of their bytes. */
   userIdsAfter(after: string | undefined, limit: number): readonly string[] {
-    this.#sortedUserIds ??= [...this.members.keys()].sort(compareBytes);
-    const sorted = this.#sortedUserIds;
-    let low = 0;
-    if (after !== undefined) {
-      let high = sorted.length;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (compareBytes(sorted[middle]!, after) <= 0) low = middle + 1;
-        else high = middle;
-      }
-    }
-    return sorted.slice(low, low + limit);
+    return this.#userIds.after(after, limit, this.members.keys());
   }
 
   /** A member's unread messages, `undefined` when they are not counted yet. O(1). */
@@ -179,7 +169,7 @@ export class ChatEntry extends Resident {
         this.#prefix = '';
         this.members.clear();
         this.#memberBytes = 0;
-        this.#sortedUserIds = undefined;
+        this.#userIds.clear();
         this.lastMessage = undefined;
         this.#weighTexts();
         break;
@@ -271,7 +261,7 @@ export class ChatEntry extends Resident {
 
   #setMember(participant: ParticipantRecord, unreadBase: number | undefined): void {
     if (!this.members.has(participant.userId)) {
-      this.#sortedUserIds = undefined;
+      this.#userIds.add(participant.userId);
       this.#memberBytes += memberBytes(participant.userId);
     }
     this.members.set(participant.userId, {
@@ -285,7 +275,7 @@ export class ChatEntry extends Resident {
 
   #deleteMember(member: Member): void {
     this.members.delete(member.userId);
-    this.#sortedUserIds = undefined;
+    this.#userIds.delete(member.userId);
     this.#memberBytes -= memberBytes(member.userId);
   }
 
@@ -312,9 +302,4 @@ function heapBytes(text: string): number {
 
 function memberBytes(userId: string): number {
   return MEMBER_OVERHEAD_BYTES + 2 * userId.length;
-}
-
-/** Orders texts by the bytes of their UTF-8, as the database does. JavaScript's own order is by UTF-16. */
-function compareBytes(one: string, other: string): number {
-  return Buffer.compare(Buffer.from(one), Buffer.from(other));
 }

@@ -132,9 +132,7 @@ export class MemoryStore {
       block.owner = entry;
       this.#shelf.add(block, place);
     }
-    if (this.#users.size > 0) {
-      for (const userId of entry.members.keys()) this.#noteUserChat(userId, entry.chatId);
-    }
+    this.#noteMembers(entry);
     this.#evict();
   }
 
@@ -192,6 +190,12 @@ export class MemoryStore {
   addUserChat(userId: string, chatId: string): void {
     this.#noteUserChat(userId, chatId);
     this.#evict();
+  }
+
+  /** Notes who of the users that are known is in a chat. O(users or members, whichever are fewer). */
+  #noteMembers({ chatId, members }: ChatEntry): void {
+    const [fewer, more] = this.#users.size < members.size ? [this.#users, members] : [members, this.#users];
+    for (const userId of fewer.keys()) if (more.has(userId)) this.#noteUserChat(userId, chatId);
   }
 
   #noteUserChat(userId: string, chatId: string): void {

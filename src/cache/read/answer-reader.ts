@@ -190,7 +190,8 @@ export class AnswerReader {
     if (!isVisible(entry, options)) return { source, found: undefined };
     if (since === entry.version) return { source, found: unchangedJson(entry, source) };
     // What changed is told by one snapshot of the database, at least as new as the entry.
-    const loaded = await this.repository.loadChanges(chatId, since, limit);
+    const known = { participantCount: entry.members.size, version: entry.version };
+    const loaded = await this.repository.loadChanges(chatId, since, limit, known);
     if (loaded === undefined) return { source: this.#missOrBypass, found: undefined };
     if (since < loaded.resetVersion || since > loaded.version) {
       throw new ScrollbackError('changes_gone', `Changes since version ${since} cannot be told. Load the chat anew.`);

@@ -284,9 +284,7 @@ export class ChatReader {
     this.state.applied.note(entry.chatId, entry.version, 'whole chat', entry.source);
     this.state.lease.confirmChat(entry, readAt);
     // Who is in the chat may be having their index read at this moment, from before they came into it.
-    if (this.state.userFills.size > 0) {
-      for (const userId of entry.members.keys()) this.state.userFills.get(userId)?.add(entry.chatId);
-    }
+    for (const [userId, joined] of this.state.userFills) if (entry.members.has(userId)) joined.add(entry.chatId);
     return entry;
   }
 

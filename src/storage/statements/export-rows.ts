@@ -14,11 +14,17 @@ export const EXPORT_USERS: Statement = {
     LIMIT $2::int`,
 };
 
-/** Reads chats in the order of their ids. Parameters: `$1 uuid` the last id read, `$2 int` how many at most. */
+/**
+ * Reads chats in the order of their ids, with the last seq of those in whose line messages are missing.
+ *
+ * Parameters: `$1 uuid` the last id read, `$2 int` how many at most.
+ */
 export const EXPORT_CHATS: Statement = {
   name: 'export-chats',
   text: `
     SELECT c.id, ${chatColumns('c')},
+      (SELECT h.last_seq FROM chat_head h
+       WHERE h.chat_id = c.id AND h.last_seq <> (SELECT count(*) FROM message m WHERE m.chat_id = c.id)) AS last_seq,
       (SELECT json_agg(json_build_array(p.user_id, p.role, ${milliseconds('p.joined_at')}, p.last_read_seq, p.version,
           ${milliseconds('p.left_at')}) ORDER BY p.user_id)
          FROM participant p WHERE p.chat_id = c.id) AS participants

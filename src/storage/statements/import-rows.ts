@@ -90,6 +90,22 @@ export const FIND_CLIENT_IDS: Statement = {
       JOIN message m USING (chat_id, sender_id, client_id)`,
 };
 
+/**
+ * Makes the lines of chats end where they ended before their last messages were purged. Those that reach so far are left as they are.
+ *
+ * Parameters, row by row: `$1 uuid[]` chats whose heads the transaction has locked, `$2 bigint[]` last seqs.
+ *
+ * @remarks The version moves as far as the line does, as if what is missing had been sent: changes find new messages by that.
+ */
+export const EXTEND_LINES: Statement = {
+  name: 'extend-lines',
+  text: `
+    UPDATE chat_head h SET last_seq = x.last_seq, version = h.version + x.last_seq - h.last_seq,
+      changed_xid = pg_current_xact_id()
+    FROM unnest($1::uuid[], $2::bigint[]) AS x (chat_id, last_seq)
+    WHERE h.chat_id = x.chat_id AND h.last_seq < x.last_seq`,
+};
+
 /** Lets the server count its tables now: until it does so by itself, its plans for millions of new rows are those for none. */
 export const ANALYZE_TABLES: Statement = {
   name: 'analyze-tables',

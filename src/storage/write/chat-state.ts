@@ -23,8 +23,9 @@ export interface LockedChat {
   readonly reactions: ReadonlySet<string>;
   /** Unread messages of users from a read marker on, by {@link unreadKey}; of markers before the last message. */
   readonly unread: ReadonlyMap<string, number>;
-  /** Active owners; asked for by operations that may take one away. */
+  /** Active owners; counted only for operations that may take one away. */
   readonly ownerCount: number;
+  /** Active participants; counted like owners. */
   readonly participantCount: number;
 }
 

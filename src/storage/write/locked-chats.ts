@@ -96,9 +96,8 @@ export async function lockChats(
     readMessagesBySeq(transaction, asked, of),
     readClientIds(transaction, asked, of),
     readReactions(transaction, asked, of),
-    readCounts(transaction, asked, of),
   ]);
-  await readUnread(transaction, asked, lines);
+  await Promise.all([readUnread(transaction, asked, lines), readCounts(transaction, asked, of)]);
   const missing = [...operations.keys()].filter((chatId) => !lines.has(chatId));
   const held = isPatient ? [] : await queryUnlessEmpty<{ chat_id: string }>(transaction, FIND_HEADS, [missing]);
   return { lines, passedOver: held.map((row) => row.chat_id) };
@@ -187,9 +186,14 @@ async function readReactions(transaction: Transaction, asked: ChatOperation[], o
   for (const row of rows) of(row.chat_id).reactions.add(reactionKey(Number(row.seq), row.user_id, row.emoji));
 }
 
+/** Counts where an owner may go, and nowhere else: it looks at every participant of the chat. */
 async function readCounts(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
   const chatIds = asked
-    .filter((operation) => operation.type === 'join' || operation.type === 'leave')
+    .filter((operation) => {
+      if (operation.type !== 'join' && operation.type !== 'leave') return false;
+      const participant = of(operation.chatId).participants.get(operation.userId);
+      return participant?.role === 'owner' && participant.leftAtMs === null;
+    })
     .map((operation) => operation.chatId);
   const rows = await queryUnlessEmpty<{ chat_id: string; participants: number; owners: number }>(
     transaction,
