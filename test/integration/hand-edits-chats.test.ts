@@ -78,7 +78,10 @@ describe('participants that a person writes', () => {
   it('take a version each, and are in the chat after a poll', async () => {
     const chatId = await insertChat(running.database);
     expect((await running.api.inbox('ben')).items).toEqual([]);
-    await sql(`INSERT INTO participant (chat_id, user_id, role) VALUES ($1, 'ben', 'member'), ($1, 'ann', 'owner')`, chatId);
+    await sql(
+      `INSERT INTO participant (chat_id, user_id, role) VALUES ($1, 'ben', 'member'), ($1, 'ann', 'owner')`,
+      chatId,
+    );
     expect(await participants(chatId)).toEqual([
       { user_id: 'ann', version: 2 },
       { user_id: 'ben', version: 3 },
@@ -131,7 +134,10 @@ describe('reactions that a person writes', () => {
     const chatId = await insertChat(running.database, ['a', 'b']);
     const reactions = async (): Promise<unknown> => (await running.api.page(chatId)).items[0]!.reactions;
     expect(await reactions()).toBeUndefined();
-    await sql(`INSERT INTO reaction (chat_id, seq, user_id, emoji) VALUES ($1, 1, 'ann', 'ok'), ($1, 1, 'ben', 'ok')`, chatId);
+    await sql(
+      `INSERT INTO reaction (chat_id, seq, user_id, emoji) VALUES ($1, 1, 'ann', 'ok'), ($1, 1, 'ben', 'ok')`,
+      chatId,
+    );
     expect(await readPlaces(running.database, chatId)).toEqual([
       { seq: 1, version: 4, changed: true },
       { seq: 2, version: 3, changed: false },

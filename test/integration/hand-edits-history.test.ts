@@ -81,18 +81,28 @@ async function run(each: Step, [chatId, other]: readonly [string, string]): Prom
     return isThere ? runStep(running.api, chatId, each.step) : undefined;
   }
   const text = HAND_EDITS[each.edit]!;
-  const [head] = await database.query<{ last_seq: string }>('SELECT last_seq FROM chat_head WHERE chat_id = $1', [chatId]);
+  const [head] = await database.query<{ last_seq: string }>('SELECT last_seq FROM chat_head WHERE chat_id = $1', [
+    chatId,
+  ]);
   const values = [chatId, other, Math.max(1, Number(head!.last_seq) - each.back), each.userId, each.text];
   // Parameters that a statement does not name would have no type.
   const used = values.map((value, at) => (text.includes(`$${at + 1}`) ? value : undefined));
   const casts = ['uuid', 'uuid', 'bigint', 'text', 'text'];
   const kept = used.flatMap((value, at) => (value === undefined ? [] : [at]));
-  const numbered = kept.reduce((sql, at, index) => sql.replaceAll(`$${at + 1}`, `$<${index + 1}>::${casts[at]}`), text as string);
+  const numbered = kept.reduce(
+    (sql, at, index) => sql.replaceAll(`$${at + 1}`, `$<${index + 1}>::${casts[at]}`),
+    text as string,
+  );
   const sql = numbered.replaceAll(/\$<(\d)>/g, '$$$1');
-  await database.query(sql, kept.map((at) => values[at])).catch((error: unknown) => {
-    // In a chat that was deleted nobody can be put, nor a message.
-    expect({ sql, error }).toMatchObject({ error: { code: '23503' } });
-  });
+  await database
+    .query(
+      sql,
+      kept.map((at) => values[at]),
+    )
+    .catch((error: unknown) => {
+      // In a chat that was deleted nobody can be put, nor a message.
+      expect({ sql, error }).toMatchObject({ error: { code: '23503' } });
+    });
 }
 
 /** Follows a chat as a client does: by its changes, and by loading it again where they cannot be told. */
@@ -124,35 +134,39 @@ describe('a random history of edits by hand and writes of the application', () =
     const poller = running.instance.app.get(Poller);
     const participants = HISTORY_USERS.map((userId) => ({ userId }));
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.record({ step, isSwapped: fc.boolean() }), { minLength: 5, maxLength: 25 }), async (steps) => {
-        const chatIds = [await running.api.createChat({ participants }), await running.api.createChat({ participants })].map(
-          ({ id }) => id,
-        ) as [string, string];
-        const replicas = new Map<string, ChatReplica | undefined>();
-        for (const chatId of chatIds) replicas.set(chatId, await follow(undefined, chatId));
-        for (const userId of HISTORY_USERS) await running.api.inbox(userId);
-        for (const { step: each, isSwapped } of steps) {
-          await run(each, isSwapped ? [chatIds[1], chatIds[0]] : chatIds);
-          await expectSound(database);
-          await poller.pollOnce();
-          for (const chatId of chatIds) {
-            const replica = await follow(replicas.get(chatId), chatId);
-            replicas.set(chatId, replica);
-            const loaded = replica && (await ChatReplica.load(running.api, chatId));
-            expect({ chatId, ...replica?.state }).toEqual({ chatId, ...loaded?.state });
+      fc.asyncProperty(
+        fc.array(fc.record({ step, isSwapped: fc.boolean() }), { minLength: 5, maxLength: 25 }),
+        async (steps) => {
+          const chatIds = [
+            await running.api.createChat({ participants }),
+            await running.api.createChat({ participants }),
+          ].map(({ id }) => id) as [string, string];
+          const replicas = new Map<string, ChatReplica | undefined>();
+          for (const chatId of chatIds) replicas.set(chatId, await follow(undefined, chatId));
+          for (const userId of HISTORY_USERS) await running.api.inbox(userId);
+          for (const { step: each, isSwapped } of steps) {
+            await run(each, isSwapped ? [chatIds[1], chatIds[0]] : chatIds);
+            await expectSound(database);
+            await poller.pollOnce();
+            for (const chatId of chatIds) {
+              const replica = await follow(replicas.get(chatId), chatId);
+              replicas.set(chatId, replica);
+              const loaded = replica && (await ChatReplica.load(running.api, chatId));
+              expect({ chatId, ...replica?.state }).toEqual({ chatId, ...loaded?.state });
+            }
+            await expectUnread(chatIds);
           }
-          await expectUnread(chatIds);
-        }
-        const told = await takeSnapshot(running, chatIds, HISTORY_USERS);
-        const cold = await startTestInstance({ CACHE_TAIL_MESSAGES: '10' }, database);
-        try {
-          const expected = await takeSnapshot(cold, chatIds, HISTORY_USERS);
-          expect([...told.keys()]).toEqual([...expected.keys()]);
-          for (const [what, answer] of expected) expect(`${what}: ${told.get(what)}`).toBe(`${what}: ${answer}`);
-        } finally {
-          await cold.close();
-        }
-      }),
+          const told = await takeSnapshot(running, chatIds, HISTORY_USERS);
+          const cold = await startTestInstance({ CACHE_TAIL_MESSAGES: '10' }, database);
+          try {
+            const expected = await takeSnapshot(cold, chatIds, HISTORY_USERS);
+            expect([...told.keys()]).toEqual([...expected.keys()]);
+            for (const [what, answer] of expected) expect(`${what}: ${told.get(what)}`).toBe(`${what}: ${answer}`);
+          } finally {
+            await cold.close();
+          }
+        },
+      ),
       seededRuns('edits by hand in random histories', 15),
     );
   }, 240_000);

@@ -104,7 +104,10 @@ describe('messages that a person inserts without a seq', () => {
 
   it('are refused for a chat that is not there, and leave nothing', async () => {
     const insert = `INSERT INTO message (chat_id, sender_id, text) VALUES ($1, 'ann', 'a')`;
-    await expect(sql(insert, MISSING)).rejects.toMatchObject({ code: '23503', message: `There is no chat ${MISSING}.` });
+    await expect(sql(insert, MISSING)).rejects.toMatchObject({
+      code: '23503',
+      message: `There is no chat ${MISSING}.`,
+    });
     expect(await readPlaces(running.database, MISSING)).toEqual([]);
   });
 });
@@ -188,7 +191,13 @@ describe('messages that a person updates', () => {
     for (const table of ['reaction', 'message_edit']) {
       expect(await sql(`SELECT FROM ${table} WHERE chat_id = $1`, chatId)).toEqual([]);
     }
-    const repeated = await messages.createMessage({ chatId, senderId: 'ann', clientId: 'k', text: 'a', metadata: { a: 1 } });
+    const repeated = await messages.createMessage({
+      chatId,
+      senderId: 'ann',
+      clientId: 'k',
+      text: 'a',
+      metadata: { a: 1 },
+    });
     expect(repeated).toMatchObject({ replayed: true, message: { seq: 1, text: null } });
     expect(await readHead(running.database, chatId)).toEqual({ lastSeq: 1, version: 5, resetVersion: 0 });
   });
