@@ -6,10 +6,21 @@ export async function dumpSchema(query) {
   const parts = [
     '-- The schema after all migrations. Made by `npm run schema`; a test keeps it in step. Not to be edited by hand.\n',
   ];
-  for (const { source } of await query(`
-    SELECT pg_get_functiondef(p.oid) AS source FROM pg_proc p
+  for (const { source, name, open } of await query(`
+    SELECT pg_get_functiondef(p.oid) AS source, p.oid::regprocedure AS name,
+      EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS open
+    FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace ORDER BY p.proname, pg_get_function_identity_arguments(p.oid)`)) {
-    parts.push(`${source.trimEnd()};\n`);
+    parts.push(`${source.trimEnd()};\n${open ? '' : `REVOKE ALL ON FUNCTION ${name} FROM PUBLIC;\n`}`);
+  }
+  for (const { name, type, start, step, limit, cache } of await query(`
+    SELECT c.relname AS name, format_type(s.seqtypid, NULL) AS type, s.seqstart AS start, s.seqincrement AS step,
+      s.seqmax AS limit, s.seqcache AS cache
+    FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'schema_migration%' ORDER BY c.relname`)) {
+    parts.push(
+      `CREATE SEQUENCE ${name} AS ${type} INCREMENT BY ${step} MAXVALUE ${limit} START WITH ${start} CACHE ${cache};\n`,
+    );
   }
   const tables = await query(`
     SELECT c.oid, c.relname AS name, c.reloptions AS options, obj_description(c.oid) AS comment FROM pg_class c

@@ -34,6 +34,12 @@ export class CommitOutcomeUnknownError extends Error {
 }
 
 /**
+ * Begins a transaction and tells the triggers on the tables that they need not follow what it writes. For the transaction
+ * alone: behind a pooler, the connection may be somebody else's next.
+ */
+const BEGIN_WRITING = `BEGIN; SET LOCAL scrollback.writer = 'application'`;
+
+/**
  * Runs the hot statements on the connection pool of TypeORM's DataSource.
  *
  * @remarks Goes to the pool's `pg` clients directly: TypeORM's `query()` cannot name a statement, so the server would
@@ -75,7 +81,7 @@ export class Database {
    * @throws what `work` throws; the transaction is then rolled back.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction('BEGIN', 'write', work);
+    return this.#transaction(BEGIN_WRITING, 'write', work);
   }
 
   /** Runs `work`, which only reads, in one snapshot. */

@@ -27,14 +27,14 @@ async function createChat(): Promise<string> {
 }
 
 /**
- * Does something while a person's UPDATE of a row, which does not take the chat's head, is open: the operation has read
- * the row before, and writes it after.
+ * Does something while a person's UPDATE of a row is open that has not come to the chat's head yet, as the triggers do at its
+ * end: the operation has read the row before, and writes it after.
  */
 async function amid<Result>(sql: string, chatId: string, work: () => Promise<Result>): Promise<Result> {
   const client = new Client({ connectionString: running.database.url });
   clients.push(client);
   await client.connect();
-  await client.query('BEGIN');
+  await client.query(`BEGIN; SET LOCAL scrollback.writer = 'application'`);
   await client.query(sql, [chatId]);
   const result = work();
   const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;

@@ -9,6 +9,7 @@ export class MessageEntity {
   @PrimaryColumn('uuid', { name: 'chat_id' })
   chatId!: string;
 
+  /** Place in the chat's line. A row that is inserted without one is numbered by a trigger. */
   @PrimaryColumn('bigint')
   seq!: string;
 

@@ -1,4 +1,5 @@
 import { CreateTables1763900000000 } from './1763900000000-create-tables.js';
+import { FollowHandEdits1764100000000 } from './1764100000000-follow-hand-edits.js';
 
 /** Every migration, oldest first. Named here one by one: file globs do not survive ESM and bundling. */
-export const migrations = [CreateTables1763900000000];
+export const migrations = [CreateTables1763900000000, FollowHandEdits1764100000000];
