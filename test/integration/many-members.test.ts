@@ -27,6 +27,8 @@ describe('a chat of 100,000 members', () => {
     server = await LoggingServer.start();
     running = await start();
     const { query } = server.database;
+    // The rows come with their heads and versions, as the application writes them.
+    await query(`SET scrollback.writer = 'application'`);
     await query(`INSERT INTO chat (id, title) VALUES ($1, 'everybody')`, [CHAT]);
     await query(
       `INSERT INTO participant (chat_id, user_id, role, version)
@@ -40,6 +42,7 @@ describe('a chat of 100,000 members', () => {
       [CHAT],
     );
     await query('INSERT INTO chat_head (chat_id, last_seq, version) VALUES ($1, 100, $2)', [CHAT, MEMBERS + 100]);
+    await query('RESET scrollback.writer');
     await query('VACUUM ANALYZE');
   });
   afterAll(async () => {

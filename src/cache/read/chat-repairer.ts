@@ -40,7 +40,10 @@ export class ChatRepairer {
     for (let attempt = 1; attempt <= REPAIR_ATTEMPTS; attempt++) {
       const start = this.state.lease.now();
       const since = entry.version;
-      const changes = await this.stats.measureLoad(() => this.messages.loadChanges(entry.chatId, since, REPAIR_LIMIT));
+      const known = { participantCount: entry.members.size, version: since };
+      const changes = await this.stats.measureLoad(() =>
+        this.messages.loadChanges(entry.chatId, since, REPAIR_LIMIT, known),
+      );
       if (fill.isVoid || this.state.store.getChat(entry.chatId) !== entry) return undefined;
       if (changes === undefined || !isWhole(changes, since) || !this.#advance(entry, changes)) return undefined;
       if (entry.isBehind || entry.version < fill.minVersion) continue;
