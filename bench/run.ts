@@ -3,12 +3,14 @@ import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
 import { benchMemory } from './memory.bench.js';
 import { benchWarm } from './warm.bench.js';
+import { benchWrites } from './write.bench.js';
 
 const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<void>>> = {
   import: benchImport,
   memory: benchMemory,
   reads: benchReads,
   warm: () => benchWarm(),
+  write: benchWrites,
 };
 
 // `npm run bench [-- NAME…] [--data DIR]`: runs the benchmarks, or those named, and writes docs/benchmarks.md.
