@@ -1,6 +1,7 @@
 import { writeSection } from './report.js';
 import { alternate, ratiosToFirst, tablesOf, type Slice } from './writes/alternate.js';
-import type { OneRowForm } from './writes/one-row-commits.js';
+import type { InProcessWriters } from './writes/in-process-writers.js';
+import type { OneRowCommits, OneRowForm } from './writes/one-row-commits.js';
 import type { WriteBench } from './writes/write-bench.js';
 
 const ROUNDS = 5;
@@ -11,10 +12,12 @@ const WRITERS = 1024;
 const CLIENTS = 16;
 
 /** Sends through the repositories of many writers to many chats, against one row for each commit. */
-export async function benchWritesInProcess(bench: WriteBench): Promise<void> {
+export async function benchWritesInProcess(
+  bench: WriteBench,
+  oneRow: OneRowCommits,
+  writers: InProcessWriters,
+): Promise<void> {
   const { database, texts, senderIds, averageText } = bench;
-  const oneRow = await bench.prepareOneRowCommits();
-  const writers = bench.startWriters();
   const order = { chatIds: database.chatIds, senderIds, texts, warmUpMs: WARM_UP_MS, measuredMs: MEASURED_MS };
   const pgbench = (form: OneRowForm, seed: number): Promise<Slice> =>
     oneRow.run({
@@ -43,16 +46,12 @@ export async function benchWritesInProcess(bench: WriteBench): Promise<void> {
       run: (seed: number): Promise<Slice> => writers.run({ ...order, writers: CLIENTS, seed }),
     },
   };
-  try {
-    const slices = await alternate(database, sides, ROUNDS);
-    writeSection(
-      'Writes in process',
-      `Messages sent through the repositories of an application that has imported the modules, with all chats in its cache; and ` +
-        `pgbench, which writes the same rows into tables like Scrollback's, one message for each commit. ${bench.about} All ` +
-        'processes share all cores.',
-      [...ratiosToFirst('Scrollback’s messages per second / those of', sides, slices), ...tablesOf(sides, slices)],
-    );
-  } finally {
-    writers.stop();
-  }
+  const slices = await alternate(database, sides, ROUNDS);
+  writeSection(
+    'Writes in process',
+    `Messages sent through the repositories of an application that has imported the modules, with all chats in its cache; and ` +
+      `pgbench, which writes the same rows into tables like Scrollback's, one message for each commit. ${bench.about} All ` +
+      'processes share all cores.',
+    [...ratiosToFirst('Scrollback’s messages per second / those of', sides, slices), ...tablesOf(sides, slices)],
+  );
 }

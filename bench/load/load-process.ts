@@ -26,7 +26,8 @@ export interface LoadOrder {
 
 /** What one slice of load came to; the warm-up is not in it. */
 export interface LoadReport {
-  readonly requests: number;
+  /** Answered requests, those of the warm-up included. */
+  readonly allRequests: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -53,14 +54,14 @@ async function runSlice(order: LoadOrder): Promise<LoadReport> {
       ? client.run(next, durationMs)
       : client.runAtRate(next, order.ratePerSecond, durationMs, random);
   try {
-    await run(order.warmUpMs);
+    const warmUp = await run(order.warmUpMs);
     const serverBefore = cpuTimeUs(order.serverPid);
     const ownBefore = process.cpuUsage();
     const { requests: count, seconds, latenciesMs } = await run(order.measuredMs);
     const own = process.cpuUsage(ownBefore);
     const serverAfter = cpuTimeUs(order.serverPid);
     return {
-      requests: count,
+      allRequests: warmUp.requests + count,
       requestsPerSecond: count / seconds,
       p50Ms: latenciesMs[Math.floor(count * 0.5)]!,
       p99Ms: latenciesMs[Math.floor(count * 0.99)]!,
