@@ -93,6 +93,12 @@ export class BenchDatabase {
     return this.dataSource.query<Row[]>(sql, values);
   }
 
+  /** Counts the messages in a table of messages; Scrollback's, unless another is named. */
+  async countMessages(table = 'public.message'): Promise<number> {
+    const [row] = await this.query<{ count: string }>(`SELECT count(*) AS count FROM ${table}`);
+    return Number(row!.count);
+  }
+
   /** Stops the server and deletes the folder. */
   async stop(): Promise<void> {
     await this.dataSource.destroy();

@@ -39,9 +39,9 @@ export class HttpSenders {
   /** @throws Error when not every answer was a 201, or not every message is in the database. */
   async run(side: HttpSide, order: Omit<LoadOrder, 'port' | 'serverPid' | 'status'>): Promise<HttpSlice> {
     const { port, pid: serverPid } = this.servers[side];
-    const before = await this.#count(side);
+    const before = await this.database.countMessages(TABLES[side]);
     const report = await this.load.run({ ...order, port, serverPid, status: 201 });
-    const written = (await this.#count(side)) - before;
+    const written = (await this.database.countMessages(TABLES[side])) - before;
     if (written !== report.allRequests) {
       throw new Error(
         `${SIDE_TITLES[side]} has acknowledged ${report.allRequests} messages, and ${written} are there.`,
@@ -66,7 +66,7 @@ export class HttpSenders {
       const { seq } = (await answer.json()) as { seq?: string | number };
       return [answer.status, seq === undefined ? undefined : String(seq)];
     };
-    const before = await this.#count(side);
+    const before = await this.database.countMessages(TABLES[side]);
     const [first, second, again, refused] = [
       await send('check 1', SERVICE_KEY),
       await send('check 2', SERVICE_KEY),
@@ -75,15 +75,10 @@ export class HttpSenders {
     ];
     const isRight =
       first[0] === 201 && Number(second[1]) === Number(first[1]) + 1 && again[0] < 300 && refused[0] === 401;
-    if (!isRight || (await this.#count(side)) !== before + 2) {
+    if (!isRight || (await this.database.countMessages(TABLES[side])) !== before + 2) {
       throw new Error(
         `${SIDE_TITLES[side]} does not write as it should: ${JSON.stringify([first, second, again, refused])}`,
       );
     }
-  }
-
-  async #count(side: HttpSide): Promise<number> {
-    const [row] = await this.database.query<{ count: string }>(`SELECT count(*) AS count FROM ${TABLES[side]}`);
-    return Number(row!.count);
   }
 }

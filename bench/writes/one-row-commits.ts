@@ -2,6 +2,7 @@ import type { BenchDatabase } from '../bench-database.js';
 import type { Pgbench, PgbenchReport } from './pgbench.js';
 
 const SCHEMA = 'one_row';
+const TABLE = `${SCHEMA}.message`;
 
 /** The same columns, constraints and indexes as Scrollback's tables have, and the same rows under ids that can be computed. */
 const FILL = [
@@ -73,7 +74,7 @@ export class OneRowCommits {
 
   /** @throws Error when not every transaction has left its message. */
   async run({ form, chats, clients, seconds, text, seed }: OneRowOrder): Promise<PgbenchReport> {
-    const before = await this.#count();
+    const before = await this.database.countMessages(TABLE);
     const report = await this.pgbench.run({
       connection: this.database.connection,
       script: SCRIPTS[form],
@@ -82,16 +83,11 @@ export class OneRowCommits {
       seconds,
       seed,
     });
-    const written = (await this.#count()) - before;
+    const written = (await this.database.countMessages(TABLE)) - before;
     if (written !== report.transactions) {
       throw new Error(`pgbench has written ${written} messages in ${report.transactions} transactions.`);
     }
     return report;
-  }
-
-  async #count(): Promise<number> {
-    const [row] = await this.database.query<{ count: string }>(`SELECT count(*) AS count FROM ${SCHEMA}.message`);
-    return Number(row!.count);
   }
 }
 
