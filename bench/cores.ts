@@ -1,11 +1,18 @@
 import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { cpus } from 'node:os';
 
-/** Who runs where: what is measured has a core of its own, the load, the database and Redis share the others. */
-export type Place = 'measured' | 'others';
+/**
+ * Who runs where: what is measured has a core of its own, the load, the database and Redis share the others. Or all of
+ * them share all cores.
+ */
+export type Place = 'measured' | 'others' | 'anywhere';
 
 const COUNT = cpus().length;
-const LISTS: Readonly<Record<Place, string>> = { measured: String(COUNT - 1), others: `0-${COUNT - 2}` };
+const LISTS: Readonly<Record<Place, string>> = {
+  measured: String(COUNT - 1),
+  others: `0-${COUNT - 2}`,
+  anywhere: `0-${COUNT - 1}`,
+};
 
 /** Whether processes can be kept to cores: on Linux with `taskset` and more than one core. */
 export const CORES_CAN_BE_CHOSEN = COUNT > 1 && hasTaskset();

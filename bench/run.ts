@@ -1,22 +1,32 @@
 import { parseArgs } from 'node:util';
+import { benchGrowth } from './growth.bench.js';
 import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
 import { benchMemory } from './memory.bench.js';
 import { benchWarm } from './warm.bench.js';
+import { benchWrites } from './write.bench.js';
 
 const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<void>>> = {
   import: benchImport,
   memory: benchMemory,
   reads: benchReads,
   warm: () => benchWarm(),
+  write: benchWrites,
 };
 
-// `npm run bench [-- NAME…] [--data DIR]`: runs the benchmarks, or those named, and writes docs/benchmarks.md.
+/** Those that take long, and are run only when they are named. */
+const LONG_BENCHES: typeof BENCHES = { growth: benchGrowth };
+
+const ALL_BENCHES = { ...BENCHES, ...LONG_BENCHES };
+
+// `npm run bench [-- NAME…] [--data DIR]`: runs the benchmarks but the long ones, or those named, and writes docs/benchmarks.md.
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { data: { type: 'string' } } });
-const unknown = positionals.filter((name) => !(name in BENCHES));
+const unknown = positionals.filter((name) => !(name in ALL_BENCHES));
 if (unknown.length > 0) {
-  process.stderr.write(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}.\n`);
+  process.stderr.write(
+    `There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(ALL_BENCHES).join(', ')}.\n`,
+  );
   process.exit(2);
 }
-for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) await BENCHES[name]!(values.data);
+for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) await ALL_BENCHES[name]!(values.data);
 process.exit(0);

@@ -1,15 +1,24 @@
-import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { SeededRandom } from '../../src/transfer/seeded-random.js';
-import { KeepAliveClient } from './keep-alive-client.js';
+import { cpuTimeUs } from '../cpu-time.js';
+import { KeepAliveClient, type LoadCount } from './keep-alive-client.js';
+import { serveOrders } from './order-process.js';
 
 /** What one slice of load is to be. */
 export interface LoadOrder {
   readonly port: number;
   /** The server's process, whose CPU time is taken. */
   readonly serverPid: number;
-  /** Requests as they go on the wire, drawn at random. */
+  /**
+   * Requests as they go on the wire, drawn at random. Where one has a {@link CLIENT_ID_PLACE}, a new id is put there each
+   * time.
+   */
   readonly requests: readonly string[];
+  /** Status that every answer must have; absent: 200. */
+  readonly status?: number;
   readonly connections: number;
+  /** Requests that begin in a second, at random times, answered or not; absent: as many as are answered. */
+  readonly ratePerSecond?: number;
   readonly warmUpMs: number;
   readonly measuredMs: number;
   readonly seed: number;
@@ -17,42 +26,46 @@ export interface LoadOrder {
 
 /** What one slice of load came to; the warm-up is not in it. */
 export interface LoadReport {
+  /** Answered requests, those of the warm-up included. */
+  readonly allRequests: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
   /** CPU time of the server's process for one request; `undefined` where the system does not tell. */
   readonly serverCpuUs: number | undefined;
   /** Share of the time, 0 to 1, that this process was busy. Near 1 it is the client that is measured. */
   readonly clientBusy: number;
 }
 
-/** Length of a tick of /proc: 100 a second on every Linux that Node runs on. */
-const TICK_US = 10_000;
+/** Where a request has the id of what it sends: as long as a UUID. */
+export const CLIENT_ID_PLACE = '00000000-0000-4000-8000-000000000000';
 
 // A process of its own, so that making load takes no time from what is measured, and can be kept to one core.
-process.on('message', (order: LoadOrder) => {
-  void runSlice(order).then(
-    (report) => process.send!(report),
-    (error: Error) => process.send!({ error: error.message }),
-  );
-});
+if (process.send !== undefined) serveOrders(runSlice);
 
 async function runSlice(order: LoadOrder): Promise<LoadReport> {
-  const requests = order.requests.map((request) => Buffer.from(request));
   const random = new SeededRandom(order.seed);
-  const next = (): Buffer => random.pick(requests);
-  const client = await KeepAliveClient.open(order.port, order.connections);
+  const requests = order.requests.map((request) => template(request));
+  const next = (): Buffer => random.pick(requests)();
+  const client = await KeepAliveClient.open(order.port, order.connections, order.status);
+  const run = (durationMs: number): Promise<LoadCount> =>
+    order.ratePerSecond === undefined
+      ? client.run(next, durationMs)
+      : client.runAtRate(next, order.ratePerSecond, durationMs, random);
   try {
-    await client.run(next, order.warmUpMs);
+    const warmUp = await run(order.warmUpMs);
     const serverBefore = cpuTimeUs(order.serverPid);
     const ownBefore = process.cpuUsage();
-    const { requests: count, seconds, latenciesMs } = await client.run(next, order.measuredMs);
+    const { requests: count, seconds, latenciesMs } = await run(order.measuredMs);
     const own = process.cpuUsage(ownBefore);
     const serverAfter = cpuTimeUs(order.serverPid);
     return {
+      allRequests: warmUp.requests + count,
       requestsPerSecond: count / seconds,
       p50Ms: latenciesMs[Math.floor(count * 0.5)]!,
       p99Ms: latenciesMs[Math.floor(count * 0.99)]!,
+      maxMs: latenciesMs.at(-1)!,
       serverCpuUs:
         serverBefore === undefined || serverAfter === undefined ? undefined : (serverAfter - serverBefore) / count,
       clientBusy: (own.user + own.system) / 1e6 / seconds,
@@ -62,14 +75,14 @@ async function runSlice(order: LoadOrder): Promise<LoadReport> {
   }
 }
 
-/** CPU time that a process has taken, in user mode and in the kernel. */
-function cpuTimeUs(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name in brackets, which may hold anything; utime and stime are the 14th and 15th.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * TICK_US;
-  } catch {
-    return undefined;
-  }
+/** Makes the bytes of a request, each time with another id where it has a place for one. */
+function template(request: string): () => Buffer {
+  const bytes = Buffer.from(request);
+  const place = bytes.indexOf(CLIENT_ID_PLACE);
+  if (place === -1) return () => bytes;
+  return () => {
+    const copy = Buffer.from(bytes);
+    copy.write(randomUUID(), place, 'latin1');
+    return copy;
+  };
 }

@@ -1,5 +1,5 @@
 import { ScrollbackError } from '../common/scrollback-error.js';
-import { CommitOutcomeUnknownError } from './database.js';
+import { CommitOutcomeUnknownError } from './open-transaction.js';
 import { isConnectionError } from './sqlstate.js';
 
 /**

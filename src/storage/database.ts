@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { Pool, PoolClient, QueryResultRow } from 'pg';
+import type { Pool, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
-import { CopyInQuery } from './copy-in.js';
-import { CopyOutQuery, type CopyOutSink } from './copy-out.js';
+import type { CopyOutSink } from './copy-out.js';
+import { CommitOutcomeUnknownError, OpenTransaction } from './open-transaction.js';
 
 /** A hand-written statement. The name makes it prepared once per connection, so it must be unique. */
 export interface Statement {
@@ -24,14 +24,15 @@ export interface Transaction {
   copyIn(statement: Statement, rows: Buffer): Promise<void>;
   /** Runs a `COPY … TO STDOUT`. Nothing else may run beside it. */
   copyOut(statement: Statement, sink: CopyOutSink): Promise<void>;
+  /**
+   * Sends COMMIT behind the statements that are on their way, in the same round trip; nothing may be asked afterwards. When
+   * one of them fails, the server rolls back instead. Without this call the end of the work commits.
+   */
+  commit(): void;
 }
 
-/**
- * A COMMIT whose answer was lost: it may or may not have happened. What was cached of these chats must go.
- */
-export class CommitOutcomeUnknownError extends Error {
-  override readonly name = 'CommitOutcomeUnknownError';
-}
+/** When the first statements of a transaction are sent: with BEGIN or once it is answered. */
+export type FirstStatements = 'with-begin' | 'after-begin';
 
 /**
  * Begins a transaction and tells the triggers on the tables that they need not follow what it writes. For the transaction
@@ -77,19 +78,27 @@ export class Database {
   /**
    * Runs `work` in a transaction at READ COMMITTED and commits it.
    *
-   * @throws CommitOutcomeUnknownError when the connection broke between COMMIT and its answer.
+   * @param first - `with-begin` saves a round trip. Statements that are sent before an earlier one was answered must then write
+   * nothing: were BEGIN refused, they would run by themselves.
+   * @throws CommitOutcomeUnknownError when the connection broke between COMMIT and its answer, or `work` threw although what it
+   * wrote is committed.
    * @throws what `work` throws; the transaction is then rolled back.
    */
-  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction(BEGIN_WRITING, 'write', work);
+  transaction<T>(work: (transaction: Transaction) => Promise<T>, first: FirstStatements = 'after-begin'): Promise<T> {
+    return this.#transaction(BEGIN_WRITING, 'write', work, first);
   }
 
   /** Runs `work`, which only reads, in one snapshot. */
   snapshot<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work);
+    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work, 'after-begin');
   }
 
-  async #transaction<T>(begin: string, path: QueryPath, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async #transaction<T>(
+    begin: string,
+    path: QueryPath,
+    work: (transaction: Transaction) => Promise<T>,
+    first: FirstStatements,
+  ): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     const noteBroken = (error: Error): void => {
@@ -97,9 +106,9 @@ export class Database {
     };
     client.on('error', noteBroken);
     try {
-      const result = await this.#attempt(client, begin, path, work);
-      await this.#commit(client);
-      return result;
+      const open = new OpenTransaction(client, begin, () => this.#counts[path]++);
+      if (first === 'after-begin') await open.begun;
+      return await open.run(work);
     } catch (error) {
       if (error instanceof CommitOutcomeUnknownError) broken = error;
       throw error;
@@ -109,71 +118,7 @@ export class Database {
     }
   }
 
-  async #attempt<T>(
-    client: PoolClient,
-    begin: string,
-    path: QueryPath,
-    work: (transaction: Transaction) => Promise<T>,
-  ): Promise<T> {
-    await this.#begin(client, begin);
-    try {
-      return await work({
-        query: async (statement, values) => {
-          this.#counts[path]++;
-          return (await client.query({ ...statement, values: [...values] })).rows;
-        },
-        copyIn: (statement, rows) => {
-          this.#counts[path]++;
-          return new Promise((resolve, reject) => {
-            client.query(new CopyInQuery(statement.text, rows, (error) => (error ? reject(error) : resolve())));
-          });
-        },
-        copyOut: (statement, sink) => {
-          this.#counts[path]++;
-          return new Promise((resolve, reject) => {
-            const query = new CopyOutQuery(statement.text, sink, (error) => {
-              const failure = error ?? query.failure;
-              if (failure === undefined) resolve();
-              else reject(failure);
-            });
-            client.query(query);
-          });
-        },
-      });
-    } catch (error) {
-      await client.query('ROLLBACK').catch((cause: unknown) => {
-        // The connection is gone, and with it the transaction.
-        client.emit('error', cause instanceof Error ? cause : new Error(String(cause)));
-      });
-      throw error;
-    }
-  }
-
-  /** A connection that did not answer BEGIN may be inside a transaction, or come to be: nobody may have it after us. */
-  async #begin(client: PoolClient, begin: string): Promise<void> {
-    try {
-      await client.query(begin);
-    } catch (error) {
-      if (!isServerError(error)) client.emit('error', error instanceof Error ? error : new Error(String(error)));
-      throw error;
-    }
-  }
-
-  async #commit(client: PoolClient): Promise<void> {
-    try {
-      await client.query('COMMIT');
-    } catch (cause) {
-      if (isServerError(cause)) throw cause;
-      throw new CommitOutcomeUnknownError('The connection broke while committing.', { cause });
-    }
-  }
-
   get #pool(): Pool {
     return (this.dataSource.driver as unknown as { readonly master: Pool }).master;
   }
-}
-
-/** A server's own error carries a severity: the transaction is then known to be rolled back. FATAL is a broken line. */
-function isServerError(error: unknown): boolean {
-  return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
 }

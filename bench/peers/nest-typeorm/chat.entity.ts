@@ -9,6 +9,10 @@ export class Chat {
   @Column({ type: 'text', nullable: true })
   title!: string | null;
 
+  /** Number of the last message. */
+  @Column({ type: 'bigint', default: 0 })
+  lastSeq!: string;
+
   @Column({ type: 'timestamptz', precision: 3 })
   createdAt!: Date;
 

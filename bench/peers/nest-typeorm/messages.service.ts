@@ -1,6 +1,6 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import { DataSource, LessThan, Repository } from 'typeorm';
+import { DataSource, LessThan, QueryFailedError, Repository } from 'typeorm';
 import { Chat } from './chat.entity.js';
 import { Message } from './message.entity.js';
 
@@ -18,6 +18,7 @@ export interface MessagePage {
 export interface NewMessage {
   readonly senderId: string;
   readonly text: string;
+  readonly clientId?: string;
 }
 
 /** Reads and writes messages through TypeORM's repositories. */
@@ -40,17 +41,33 @@ export class MessagesService {
   }
 
   /**
-   * Writes a message and the chat's time of the last one, in one transaction.
+   * Writes a message with the next number of its chat, in one transaction; what was sent before with the same client id
+   * is told again. The fewest statements that do it: the chat's row is locked by its UPDATE, and that the client id is new is
+   * left to the index.
    *
    * @throws NotFoundException when there is no such chat; nothing is written.
    */
-  async create(chatId: string, { senderId, text }: NewMessage): Promise<Message> {
-    return this.dataSource.transaction(async (manager) => {
-      const message = await manager.save(manager.create(Message, { chatId, senderId, text }));
-      const { affected } = await manager.update(Chat, { id: chatId }, { lastMessageAt: message.createdAt });
-      if (affected === 0) throw new NotFoundException();
-      return message;
-    });
+  async create(chatId: string, { senderId, text, clientId }: NewMessage): Promise<Message> {
+    try {
+      return await this.dataSource.transaction(async (manager) => {
+        const createdAt = new Date();
+        const { raw } = await manager
+          .createQueryBuilder()
+          .update(Chat)
+          .set({ lastSeq: () => '"lastSeq" + 1', lastMessageAt: createdAt })
+          .where({ id: chatId })
+          .returning('"lastSeq"')
+          .execute();
+        const [chat] = raw as { lastSeq: string }[];
+        if (chat === undefined) throw new NotFoundException();
+        const message = manager.create(Message, { chatId, senderId, text, clientId, createdAt, seq: chat.lastSeq });
+        await manager.insert(Message, message);
+        return message;
+      });
+    } catch (error) {
+      if (clientId === undefined || !isUniqueViolation(error)) throw error;
+      return this.messages.findOneByOrFail({ chatId, senderId, clientId });
+    }
   }
 
   protected async readPage(chatId: string, limit: number, before?: string): Promise<MessagePage> {
@@ -67,4 +84,8 @@ export class MessagesService {
 /** The key of a chat's latest page where it is cached; pages of other sizes and older ones are not. */
 export function latestPageKey(chatId: string, limit: number, before: string | undefined): string | undefined {
   return before === undefined && limit === PAGE_LIMIT ? `messages:${chatId}` : undefined;
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  return error instanceof QueryFailedError && 'code' in error && error.code === '23505';
 }

@@ -1,5 +1,5 @@
 import { ScrollbackError } from '../../common/scrollback-error.js';
-import { CommitOutcomeUnknownError } from '../database.js';
+import { CommitOutcomeUnknownError } from '../open-transaction.js';
 import { errorCodeOf, isShortOfResources, isTransient } from '../sqlstate.js';
 
 /** SQLSTATE of a statement that ran into the time limit: it has waited for a lock all that time. */

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
-import { CommitOutcomeUnknownError, Database } from '../database.js';
 import { DEFAULT_POOL_MAX } from '../data-source-options.js';
+import { Database } from '../database.js';
+import { CommitOutcomeUnknownError } from '../open-transaction.js';
 import { isLockTimeout, isTransient } from '../sqlstate.js';
 import { STORAGE_OPTIONS, type StorageOptions } from '../storage-options.js';
 import { takeBatch } from './batch-keys.js';

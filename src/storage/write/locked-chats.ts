@@ -40,6 +40,14 @@ interface MutableLockedChat extends LockedChat {
   participantCount: number;
 }
 
+interface MutableLine {
+  readonly head: HeadRecord;
+  readonly locked: MutableLockedChat;
+}
+
+/** Those of the batch's chats that could be locked. */
+type MutableLines = ReadonlyMap<string, MutableLine>;
+
 interface MessageRow extends QueryResultRow {
   chat_id: string;
   message: MessageArray;
@@ -50,6 +58,9 @@ interface MessageRow extends QueryResultRow {
  * Locks the heads of the batch's chats and reads what the operations ask about: only the rows they name, each kind in
  * one statement, and no statement for what no operation needs.
  *
+ * All of it is sent at once. The server runs one statement after the other, each with what was committed before it began, so
+ * that what is read is as it was after the locks were taken; what was read of chats that could not be locked is left unused.
+ *
  * @param isPatient - whether to wait for heads that somebody else has locked, or to pass them over.
  * @returns a line for each chat that is locked now, and the chats that were passed over; the others do not exist.
  */
@@ -58,15 +69,40 @@ export async function lockChats(
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
   isPatient: boolean,
 ): Promise<{ readonly lines: ReadonlyMap<string, LockedLine>; readonly passedOver: readonly string[] }> {
-  if (isPatient) await transaction.query(LIMIT_LOCK_WAIT, []);
+  const chatIds = [...operations.keys()];
+  const asked = [...operations.values()].flat();
+  // Each has sent its statement when it returns.
+  const limited = isPatient ? [transaction.query(LIMIT_LOCK_WAIT, [])] : [];
+  const locking = lockHeads(transaction, chatIds, isPatient);
+  await Promise.all([
+    ...limited,
+    locking,
+    readChats(transaction, chatIds, locking),
+    readParticipants(transaction, asked, locking),
+    readMessagesBySeq(transaction, asked, locking),
+    readClientIds(transaction, asked, locking),
+    readReactions(transaction, asked, locking),
+  ]);
+  const lines = await locking;
+  await Promise.all([readUnread(transaction, asked, lines), readCounts(transaction, asked, lines)]);
+  const missing = chatIds.filter((chatId) => !lines.has(chatId));
+  const held = isPatient ? [] : await queryUnlessEmpty<{ chat_id: string }>(transaction, FIND_HEADS, [missing]);
+  return { lines, passedOver: held.map((row) => row.chat_id) };
+}
+
+async function lockHeads(
+  transaction: Transaction,
+  chatIds: readonly string[],
+  isPatient: boolean,
+): Promise<MutableLines> {
   const heads = await transaction.query<{
     chat_id: string;
     last_seq: string;
     version: string;
     reset_version: string;
     now_ms: string;
-  }>(isPatient ? LOCK_HEADS : LOCK_FREE_HEADS, [[...operations.keys()]]);
-  const lines = new Map<string, { head: HeadRecord; locked: MutableLockedChat }>();
+  }>(isPatient ? LOCK_HEADS : LOCK_FREE_HEADS, [chatIds]);
+  const lines = new Map<string, MutableLine>();
   for (const row of heads) {
     lines.set(row.chat_id, {
       head: {
@@ -88,29 +124,23 @@ export async function lockChats(
       },
     });
   }
-  const asked = [...lines.keys()].flatMap((chatId) => operations.get(chatId) ?? []);
-  const of = (chatId: string): MutableLockedChat => lines.get(chatId)!.locked;
-  await Promise.all([
-    readChats(transaction, [...lines.keys()], of),
-    readParticipants(transaction, asked, of),
-    readMessagesBySeq(transaction, asked, of),
-    readClientIds(transaction, asked, of),
-    readReactions(transaction, asked, of),
-  ]);
-  await Promise.all([readUnread(transaction, asked, lines), readCounts(transaction, asked, of)]);
-  const missing = [...operations.keys()].filter((chatId) => !lines.has(chatId));
-  const held = isPatient ? [] : await queryUnlessEmpty<{ chat_id: string }>(transaction, FIND_HEADS, [missing]);
-  return { lines, passedOver: held.map((row) => row.chat_id) };
+  return lines;
 }
 
-type LockedOf = (chatId: string) => MutableLockedChat;
-
-async function readChats(transaction: Transaction, chatIds: string[], of: LockedOf): Promise<void> {
+async function readChats(transaction: Transaction, chatIds: string[], locking: Promise<MutableLines>): Promise<void> {
   const rows = await queryUnlessEmpty<ChatColumns & { id: string }>(transaction, LOOK_UP_CHATS, [chatIds]);
-  for (const row of rows) of(row.id).chat = readChat(row.id, row);
+  const lines = await locking;
+  for (const row of rows) {
+    const line = lines.get(row.id);
+    if (line !== undefined) line.locked.chat = readChat(row.id, row);
+  }
 }
 
-async function readParticipants(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+async function readParticipants(
+  transaction: Transaction,
+  asked: ChatOperation[],
+  locking: Promise<MutableLines>,
+): Promise<void> {
   const keys = asked.flatMap((operation) => {
     const users: string[] = [];
     if (operation.actor.type === 'user') users.push(operation.actor.userId);
@@ -124,13 +154,18 @@ async function readParticipants(transaction: Transaction, asked: ChatOperation[]
     LOOK_UP_PARTICIPANTS,
     [keys.map((key) => key.chatId), keys.map((key) => key.userId)],
   );
+  const lines = await locking;
   for (const row of rows) {
     const participant = readParticipant(row.participant);
-    of(row.chat_id).participants.set(participant.userId, participant);
+    lines.get(row.chat_id)?.locked.participants.set(participant.userId, participant);
   }
 }
 
-async function readMessagesBySeq(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+async function readMessagesBySeq(
+  transaction: Transaction,
+  asked: ChatOperation[],
+  locking: Promise<MutableLines>,
+): Promise<void> {
   const keys = asked.flatMap((operation) => {
     if (operation.type === 'send') {
       return operation.replyTo === null ? [] : [{ chatId: operation.chatId, seq: operation.replyTo }];
@@ -143,10 +178,18 @@ async function readMessagesBySeq(transaction: Transaction, asked: ChatOperation[
     keys.map((key) => key.chatId),
     keys.map((key) => key.seq),
   ]);
-  for (const row of rows) keepMessage(row, of(row.chat_id));
+  const lines = await locking;
+  for (const row of rows) {
+    const locked = lines.get(row.chat_id)?.locked;
+    if (locked !== undefined) keepMessage(row, locked);
+  }
 }
 
-async function readClientIds(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+async function readClientIds(
+  transaction: Transaction,
+  asked: ChatOperation[],
+  locking: Promise<MutableLines>,
+): Promise<void> {
   const sends = asked.filter(
     (operation): operation is SendOperation => operation.type === 'send' && operation.clientId !== null,
   );
@@ -163,15 +206,21 @@ async function readClientIds(transaction: Transaction, asked: ChatOperation[], o
       sends.map((send) => send.replyTo),
     ],
   );
+  const lines = await locking;
   for (const row of rows) {
-    const locked = of(row.chat_id);
+    const locked = lines.get(row.chat_id)?.locked;
+    if (locked === undefined) continue;
     const message = keepMessage(row, locked);
     const key = clientIdKey({ senderId: row.sender_id, clientId: row.client_id });
     locked.clientIds.set(key, { seq: message.seq, sameContent: row.same_content });
   }
 }
 
-async function readReactions(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+async function readReactions(
+  transaction: Transaction,
+  asked: ChatOperation[],
+  locking: Promise<MutableLines>,
+): Promise<void> {
   const keys = asked.filter((operation): operation is ReactOperation => operation.type === 'react');
   const rows = await queryUnlessEmpty<{ chat_id: string; seq: string; user_id: string; emoji: string }>(
     transaction,
@@ -183,15 +232,17 @@ async function readReactions(transaction: Transaction, asked: ChatOperation[], o
       keys.map((key) => key.emoji),
     ],
   );
-  for (const row of rows) of(row.chat_id).reactions.add(reactionKey(Number(row.seq), row.user_id, row.emoji));
+  const lines = await locking;
+  for (const row of rows)
+    lines.get(row.chat_id)?.locked.reactions.add(reactionKey(Number(row.seq), row.user_id, row.emoji));
 }
 
 /** Counts where an owner may go, and nowhere else: it looks at every participant of the chat. */
-async function readCounts(transaction: Transaction, asked: ChatOperation[], of: LockedOf): Promise<void> {
+async function readCounts(transaction: Transaction, asked: ChatOperation[], lines: MutableLines): Promise<void> {
   const chatIds = asked
     .filter((operation) => {
       if (operation.type !== 'join' && operation.type !== 'leave') return false;
-      const participant = of(operation.chatId).participants.get(operation.userId);
+      const participant = lines.get(operation.chatId)?.locked.participants.get(operation.userId);
       return participant?.role === 'owner' && participant.leftAtMs === null;
     })
     .map((operation) => operation.chatId);
@@ -201,7 +252,8 @@ async function readCounts(transaction: Transaction, asked: ChatOperation[], of: 
     [chatIds],
   );
   for (const row of rows) {
-    const locked = of(row.chat_id);
+    const locked = lines.get(row.chat_id)?.locked;
+    if (locked === undefined) continue;
     locked.participantCount = row.participants;
     locked.ownerCount = row.owners;
   }
@@ -211,16 +263,14 @@ async function readCounts(transaction: Transaction, asked: ChatOperation[], of: 
  * Counts what users have not read from where the read markers of the batch may stand. A marker at the last message or
  * beyond, among the messages of the batch, has nothing behind it yet.
  */
-async function readUnread(
-  transaction: Transaction,
-  asked: ChatOperation[],
-  lines: ReadonlyMap<string, { head: HeadRecord; locked: MutableLockedChat }>,
-): Promise<void> {
+async function readUnread(transaction: Transaction, asked: ChatOperation[], lines: MutableLines): Promise<void> {
   const keys = new Map<string, { chatId: string; userId: string; lastReadSeq: number }>();
   for (const operation of asked) {
     if (operation.type !== 'markRead') continue;
     const { chatId, userId } = operation;
-    const { head, locked } = lines.get(chatId)!;
+    const line = lines.get(chatId);
+    if (line === undefined) continue;
+    const { head, locked } = line;
     const participant = locked.participants.get(userId);
     if (participant === undefined || participant.leftAtMs !== null) continue;
     const lastReadSeq = Math.max(operation.seq, participant.lastReadSeq);

@@ -41,7 +41,7 @@ interface Write extends RowWrites {
   readonly version: number;
 }
 
-/** Writes the rows of a batch's decisions, each kind of row with one statement. */
+/** Writes the rows of a batch's decisions, each kind of row with one statement. All are sent when it returns. */
 export async function writeRows(
   transaction: Transaction,
   byChat: ReadonlyMap<string, readonly Decision[]>,
@@ -53,18 +53,18 @@ export async function writeRows(
       writes.push({ ...decision.writes, chatId, version: decision.result.version });
     }
   }
-  const messages = new Map<string, StoredMessage>();
-  for (const rows of await Promise.all([insertMessages(transaction, writes), editMessages(transaction, writes)])) {
-    for (const row of rows) messages.set(`${row.chat_id} ${row.seq}`, row);
-  }
-  await deleteMessages(transaction, writes);
-  await writeReactions(transaction, writes);
-  await writeParticipants(transaction, writes);
-  await moveMarkers(transaction, writes);
-  const chats = new Map((await updateChats(transaction, writes)).map((row) => [row.chat_id, row]));
-  const removed = writes.filter((write) => write.removeChat === true);
-  await writeColumns(transaction, REMOVE_CHATS, removed, [(row) => row.chatId]);
-  return { messages, chats };
+  const [inserted, edited, chats] = await Promise.all([
+    insertMessages(transaction, writes),
+    editMessages(transaction, writes),
+    updateChats(transaction, writes),
+    deleteMessages(transaction, writes),
+    writeReactions(transaction, writes),
+    writeParticipants(transaction, writes),
+    moveMarkers(transaction, writes),
+    removeChats(transaction, writes),
+  ]);
+  const messages = new Map([...inserted, ...edited].map((row) => [`${row.chat_id} ${row.seq}`, row]));
+  return { messages, chats: new Map(chats.map((row) => [row.chat_id, row])) };
 }
 
 /** One column of a statement's parameters: how to take it from a row. */
@@ -121,6 +121,11 @@ function updateChats(transaction: Transaction, writes: readonly Write[]): Promis
     (row) => (row.after.metadataJson === row.before.metadataJson ? null : row.after.metadataJson),
     (row) => row.after.updatedAtMs,
   ]);
+}
+
+async function removeChats(transaction: Transaction, writes: readonly Write[]): Promise<void> {
+  const rows = writes.filter((write) => write.removeChat === true);
+  await writeColumns(transaction, REMOVE_CHATS, rows, [(row) => row.chatId]);
 }
 
 async function deleteMessages(transaction: Transaction, writes: readonly Write[]): Promise<void> {

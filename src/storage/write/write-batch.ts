@@ -27,7 +27,8 @@ export interface BatchOutcome {
 
 /**
  * Runs operations of some chats in one transaction: lock the heads, read what the operations ask about, decide, write
- * the rows, move the heads, commit.
+ * the rows, move the heads, commit. What comes before deciding is one round trip to the server, unless unread messages
+ * are counted, and what follows is another.
  *
  * @param isPatient - whether to wait for chats that somebody else has locked, or to pass them over.
  * @throws whatever the database throws; nothing is then written, except with `CommitOutcomeUnknownError`.
@@ -60,7 +61,7 @@ export async function writeBatch(
       else unchanged.set(chatId, line.head.version);
     }
     return finish(transaction, byChat, moved);
-  });
+  }, 'with-begin');
   return { decisions, committed: changes.map((change) => asCommitted(change)), unchanged, passedOver };
 }
 
@@ -69,16 +70,13 @@ async function finish(
   byChat: ReadonlyMap<string, readonly Decision[]>,
   moved: ReadonlyMap<string, HeadRecord>,
 ): Promise<{ decisions: Map<ChatOperation, Decision>; changes: ChatChanges[] }> {
-  const stored = await writeRows(transaction, byChat);
-  if (moved.size > 0) {
-    const heads = [...moved.values()];
-    await transaction.query(MOVE_HEADS, [
-      [...moved.keys()],
-      heads.map((head) => head.lastSeq),
-      heads.map((head) => head.version),
-    ]);
-  }
-  const reread = await readAgain(transaction, byChat);
+  const answers = [
+    writeRows(transaction, byChat),
+    readAgain(transaction, byChat),
+    moveHeads(transaction, moved),
+  ] as const;
+  transaction.commit();
+  const [stored, reread] = await Promise.all(answers);
   const decisions = new Map<ChatOperation, Decision>();
   const changes: ChatChanges[] = [];
   for (const [chatId, decided] of byChat) {
@@ -91,6 +89,16 @@ async function finish(
     if (finished.length > 0) changes.push({ chatId, changes: finished });
   }
   return { decisions, changes };
+}
+
+async function moveHeads(transaction: Transaction, moved: ReadonlyMap<string, HeadRecord>): Promise<void> {
+  if (moved.size === 0) return;
+  const heads = [...moved.values()];
+  await transaction.query(MOVE_HEADS, [
+    [...moved.keys()],
+    heads.map((head) => head.lastSeq),
+    heads.map((head) => head.version),
+  ]);
 }
 
 /** Messages by `chatId seq`. */

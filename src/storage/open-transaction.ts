@@ -1,0 +1,151 @@
+import type { PoolClient, QueryResultRow } from 'pg';
+import { CopyInQuery } from './copy-in.js';
+import { CopyOutQuery, type CopyOutSink } from './copy-out.js';
+import type { Statement, Transaction } from './database.js';
+
+/**
+ * A COMMIT whose answer was lost: it may or may not have happened. What was cached of these chats must go.
+ */
+export class CommitOutcomeUnknownError extends Error {
+  override readonly name = 'CommitOutcomeUnknownError';
+}
+
+/**
+ * One transaction on a connection, from BEGIN to its end.
+ *
+ * Statements are sent as they come and answered in their order. A statement that the server refuses makes it refuse what was sent
+ * behind, and turns a COMMIT that was sent behind into a ROLLBACK; so of several errors the first one is the cause, and
+ * a server's answer to a statement before COMMIT tells that nothing was committed.
+ */
+export class OpenTransaction implements Transaction {
+  /** Settles when BEGIN is answered. */
+  readonly begun: Promise<void>;
+  /** Why BEGIN, or else the first statement that failed, has failed. */
+  #failure: { readonly error: unknown } | undefined;
+  /** Resolves to whether the server has committed; `undefined` before COMMIT is sent. */
+  #committed: Promise<boolean> | undefined;
+
+  /** Sends BEGIN. @param count - called for every statement. */
+  constructor(
+    private readonly client: PoolClient,
+    begin: string,
+    private readonly count: () => void,
+  ) {
+    this.begun = this.#note(this.#begin(begin));
+  }
+
+  /**
+   * Runs the work and commits, unless the work has.
+   *
+   * @throws what the work throws, or the failure of BEGIN, rolled back; CommitOutcomeUnknownError when that is not known.
+   */
+  async run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await work(this);
+      await this.begun;
+    } catch (error) {
+      const cause = this.#failure?.error ?? error;
+      if (this.#committed === undefined) await this.#rollBack();
+      else await this.#requireRolledBack(cause);
+      throw cause;
+    }
+    this.commit();
+    await this.#requireCommitted();
+    return result;
+  }
+
+  async query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    this.#requireOpen();
+    return (await this.#note(this.client.query<Row>({ ...statement, values: [...values] }))).rows;
+  }
+
+  copyIn(statement: Statement, rows: Buffer): Promise<void> {
+    this.#requireOpen();
+    return new Promise((resolve, reject) => {
+      this.client.query(new CopyInQuery(statement.text, rows, (error) => (error ? reject(error) : resolve())));
+    });
+  }
+
+  copyOut(statement: Statement, sink: CopyOutSink): Promise<void> {
+    this.#requireOpen();
+    return new Promise((resolve, reject) => {
+      const query = new CopyOutQuery(statement.text, sink, (error) => {
+        const failure = error ?? query.failure;
+        if (failure === undefined) resolve();
+        else reject(failure);
+      });
+      this.client.query(query);
+    });
+  }
+
+  commit(): void {
+    if (this.#committed !== undefined) return;
+    this.#committed = this.client.query('COMMIT').then(({ command }) => command === 'COMMIT');
+    this.#committed.catch(() => undefined);
+  }
+
+  /** A statement sent after BEGIN has failed, or after COMMIT, would run by itself. */
+  #requireOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#committed !== undefined) throw new Error('The transaction has been committed.');
+    this.count();
+  }
+
+  /** A connection that did not answer BEGIN may be inside a transaction, or come to be: nobody may have it after us. */
+  async #begin(begin: string): Promise<void> {
+    try {
+      await this.client.query(begin);
+    } catch (error) {
+      if (!isRefusal(error)) this.client.emit('error', error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
+  async #rollBack(): Promise<void> {
+    await this.client.query('ROLLBACK').catch((cause: unknown) => {
+      // The connection is gone, and with it the transaction.
+      this.client.emit('error', cause instanceof Error ? cause : new Error(String(cause)));
+    });
+  }
+
+  /** To be asked when COMMIT was sent and something before it has failed. */
+  async #requireRolledBack(cause: unknown): Promise<void> {
+    try {
+      if (!(await this.#committed)) return;
+    } catch (error) {
+      if (isServerAnswer(cause) || isRefusal(error)) return;
+      throw new CommitOutcomeUnknownError('The connection broke while committing.', { cause });
+    }
+    throw new CommitOutcomeUnknownError('What was committed cannot be told.', { cause });
+  }
+
+  async #requireCommitted(): Promise<void> {
+    let isCommitted: boolean | undefined;
+    try {
+      isCommitted = await this.#committed;
+    } catch (cause) {
+      if (isRefusal(cause)) throw cause;
+      throw new CommitOutcomeUnknownError('The connection broke while committing.', { cause });
+    }
+    if (isCommitted !== true) throw new Error('The server has rolled the transaction back.');
+  }
+
+  /** Remembers the first failure. Who waits for none of the others' answers is not to be told of theirs. */
+  #note<T>(answer: Promise<T>): Promise<T> {
+    answer.catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
+    return answer;
+  }
+}
+
+/** Whether the server has answered, and said no: the transaction is then known to be rolled back, the connection good. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
+}
+
+/** Whether the server has answered at all. After a FATAL answer it has read no further. */
+function isServerAnswer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && error.severity !== undefined;
+}
