@@ -44,10 +44,11 @@ async function connect(): Promise<Client> {
   return client;
 }
 
-/** How many sessions of this database wait for a lock. */
-async function waiting(): Promise<number> {
+/** Waits until some sessions of this database wait for a lock. */
+async function until(waiting: number): Promise<boolean> {
+  const observer = await connect();
   const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  return (await running.database.query(sql)).length;
+  return waitUntil(async () => (await observer.query(sql)).rowCount === waiting, DEADLINE_MS);
 }
 
 describe('an edit by hand and a write of the application to the same chat at once', () => {
@@ -57,9 +58,27 @@ describe('an edit by hand and a write of the application to the same chat at onc
     await person.query('BEGIN');
     await person.query(`INSERT INTO message (chat_id, sender_id, text) VALUES ($1, 'ann', 'by hand')`, [chatId]);
     const sent = messages.createMessage({ chatId, senderId: 'ann', text: 'sent' });
-    expect(await waitUntil(async () => (await waiting()) > 0, DEADLINE_MS)).toBe(true);
+    expect(await until(1)).toBe(true);
     await person.query('COMMIT');
     expect(await sent).toMatchObject({ message: { seq: 3, version: 4 } });
+  });
+
+  it('wait for each other where the application commits late', async () => {
+    const chatId = await insertChat(running.database, ['a']);
+    const [application, person] = [await connect(), await connect()];
+    await application.query(`BEGIN; SET LOCAL scrollback.writer = 'application'`);
+    await application.query(LOCK_HEADS.text, [[chatId]]);
+    const edits = [
+      person.query(`INSERT INTO message (chat_id, sender_id, text) VALUES ($1, 'ann', 'by hand')`, [chatId]),
+      running.database.query(`INSERT INTO participant (chat_id, user_id) VALUES ($1, 'ben')`, [chatId]),
+    ];
+    expect(await until(2)).toBe(true);
+    const row = [[chatId], [2], [3], ['ann'], [null], ['user'], ['sent'], [null], [null], [1_700_000_000_000]];
+    await application.query(INSERT_MESSAGES.text, row);
+    await application.query(MOVE_HEADS.text, [[chatId], [2], [3]]);
+    await application.query('COMMIT');
+    await Promise.all(edits);
+    expect(await readHead(running.database, chatId)).toEqual({ lastSeq: 3, version: 5, resetVersion: 0 });
   });
 
   it('lose nothing when the database ends one of them because each waits for the other', async () => {
@@ -70,7 +89,7 @@ describe('an edit by hand and a write of the application to the same chat at onc
     await person.query(`SET LOCAL scrollback.writer = 'application'`);
     await person.query(`UPDATE message SET metadata = '{"by": "hand"}' WHERE chat_id = $1 AND seq = 1`, [chatId]);
     const edited = messages.editMessage(chatId, 1, { text: 'edited' });
-    expect(await waitUntil(async () => (await waiting()) === 1, DEADLINE_MS)).toBe(true);
+    expect(await until(1)).toBe(true);
     await person.query('RESET scrollback.writer');
     const outcome = await person
       .query(`UPDATE message SET metadata = '{"by": "hand"}' WHERE chat_id = $1`, [chatId])
