@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CACHE_RESULTS, CacheStats, LOAD_RESULTS } from '../cache/cache-stats.js';
+import { CoherenceStats } from '../cache/coherence/coherence-stats.js';
 import { Warmer } from '../cache/lifecycle/warmer.js';
 import { Database } from '../storage/database.js';
 import { GroupCommit } from '../storage/write/group-commit.js';
@@ -9,6 +10,9 @@ import { RequestTimes } from './request-times.js';
 
 /** Bounds in seconds. A cache's answers take less than a millisecond, so the bounds begin well below. */
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** Bounds in seconds, from a bus on the same host to a poll. */
+const LAG_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
@@ -24,6 +28,7 @@ export class Metrics {
   constructor(
     @Inject(CacheState) private readonly state: CacheState,
     @Inject(CacheStats) private readonly stats: CacheStats,
+    @Inject(CoherenceStats) private readonly coherence: CoherenceStats,
     @Inject(Warmer) private readonly warmer: Warmer,
     @Inject(Database) private readonly database: Database,
     @Inject(GroupCommit) private readonly commit: GroupCommit,
@@ -31,6 +36,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
     this.registry.registerMetric(this.#http as unknown as Metric);
     this.#exposeCache();
+    this.#exposeCoherence();
     this.#exposeStorage();
   }
 
@@ -77,11 +83,33 @@ export class Metrics {
     this.#gauge('cache_warm_chats', 'Chats that warming has loaded.', () => warmer.status.chats);
     this.#gauge('cache_warm_messages', 'Messages that warming has loaded.', () => warmer.status.messages);
     this.#gauge('cache_warm_duration_seconds', 'Time that warming has taken.', () => warmer.status.seconds);
+  }
+
+  #exposeCoherence(): void {
+    const { state, coherence } = this;
     this.#gauge(
       'coherence_last_confirmed_seconds',
       'Time since the cache was last known to be up to date with the database.',
       () => (state.lease.lastConfirmedMs ?? 0) / 1000,
     );
+    this.#gauge('coherence_in_doubt', '1 while what is held cannot be told to be current, else 0.', () =>
+      state.lease.isInDoubt ? 1 : 0,
+    );
+    this.#counter(
+      'coherence_repairs_total',
+      'Entries brought up to date by a query, by how it became known that they were behind.',
+      ['cause'],
+      (set) => {
+        for (const [cause, count] of Object.entries(coherence.repairs)) set({ cause }, count);
+      },
+    );
+    const lags = new Histogram({
+      name: 'scrollback_coherence_apply_lag_seconds',
+      help: 'Time from the publishing of a change by a peer to its applying here.',
+      buckets: LAG_SECONDS,
+      registers: [this.registry],
+    });
+    coherence.observe({ onApplied: (seconds) => lags.observe(seconds) });
   }
 
   #exposeStorage(): void {
