@@ -1,0 +1,106 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { RedisValues, VersionedValue } from '../../redis/redis-values.js';
+import type { ChatRepository, LoadedChat } from '../../storage/chat-repository.js';
+import type { HeadRepository } from '../../storage/head-repository.js';
+
+/** What is not asked for again goes after this long. */
+const TTL_MS = 3_600_000;
+
+/** Chats with more are not shared: few have so much, and they would push out many others. */
+const MAX_VALUE_CHARACTERS = 256 * 1024;
+
+/** Values on their way at once; more are not written. */
+const MAX_WRITES = 256;
+
+/** A chat as it is shared, with how many of its newest messages it has at least. */
+interface SharedChat {
+  readonly tail: number;
+  readonly chat: LoadedChat;
+}
+
+/** How the shared tier has done. */
+export interface SharedStats {
+  readonly hits: number;
+  readonly misses: number;
+}
+
+/**
+ * Chats that instances share in Redis: what one has loaded, others need not ask the database for but for its version. A chat's state at a
+ * version never changes, so what is found at the version that the database has now **is** what the database would tell; anything else is
+ * left aside. So nothing that Redis loses, keeps too long or mixes up can make an answer wrong.
+ */
+@Injectable()
+export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplicationShutdown {
+  #hits = 0;
+  #misses = 0;
+  #writing = 0;
+
+  constructor(
+    private readonly chats: Pick<ChatRepository, 'loadChats'>,
+    private readonly heads: Pick<HeadRepository, 'findVersions'>,
+    private readonly values: RedisValues,
+  ) {}
+
+  /** Chats found here, and chats asked for in vain. */
+  get stats(): SharedStats {
+    return { hits: this.#hits, misses: this.#misses };
+  }
+
+  onApplicationShutdown(): void {
+    this.values.close();
+  }
+
+  /** Loads chats as the repository does, each at its present version. */
+  async loadChats(chatIds: readonly string[], tail: number, blockSize: number): Promise<LoadedChat[]> {
+    const [{ epoch, versions }, found] = await Promise.all([
+      this.heads.findVersions(chatIds),
+      this.values.read(chatIds.map(keyOf)),
+    ]);
+    const loaded: LoadedChat[] = [];
+    const missing: string[] = [];
+    for (const [at, chatId] of chatIds.entries()) {
+      const version = versions.get(chatId);
+      // Who has no head is not there: that is told by the versions.
+      if (version === undefined) continue;
+      const shared = readShared(found[at], { epoch, version, tail });
+      if (shared === undefined) missing.push(chatId);
+      else loaded.push(shared);
+    }
+    this.#hits += loaded.length;
+    this.#misses += missing.length;
+    if (missing.length === 0) return loaded;
+    const fresh = await this.chats.loadChats(missing, tail, blockSize);
+    if (tail > 0) for (const chat of fresh) this.#share(epoch, { tail, chat });
+    return [...loaded, ...fresh];
+  }
+
+  /** Shares a chat, if there is room, without anybody waiting for it. */
+  #share(epoch: string, shared: SharedChat): void {
+    if (this.#writing >= MAX_WRITES) return;
+    const value = JSON.stringify(shared);
+    if (value.length > MAX_VALUE_CHARACTERS) return;
+    const { chatId, head } = shared.chat;
+    this.#writing++;
+    void this.values.write(keyOf(chatId), { epoch, version: head.version, value }, TTL_MS).finally(() => {
+      this.#writing--;
+    });
+  }
+}
+
+/** All that is kept of a chat is on one node of a cluster. */
+function keyOf(chatId: string): string {
+  return `scrollback:{${chatId}}:chat`;
+}
+
+function readShared(
+  found: VersionedValue | undefined,
+  wanted: { readonly epoch: string; readonly version: number; readonly tail: number },
+): LoadedChat | undefined {
+  if (found?.epoch !== wanted.epoch || found.version !== wanted.version) return undefined;
+  try {
+    const { tail, chat } = JSON.parse(found.value) as SharedChat;
+    return tail >= wanted.tail && chat.head.version === wanted.version ? chat : undefined;
+  } catch {
+    return undefined;
+  }
+}
