@@ -1,0 +1,213 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { SeededRandom } from '../../src/transfer/seeded-random.js';
+import { makeTestFolder } from '../support/process.js';
+import { checkChanges, checkUnread, compareAnswers, takeAnswers } from './answers-check.js';
+import { checkAfterCrash, checkDatabase, type RunSql } from './database-check.js';
+import { DurableDatabase } from './durable-database.js';
+import { FaultInjector, type FaultCount } from './fault-injector.js';
+import { BURDENS, planFaults, STRIKES, type FaultKind } from './fault-plan.js';
+import { Findings } from './findings.js';
+import { HttpLine } from './http-line.js';
+import { InsistentClient } from './insistent-client.js';
+import { InstanceProcess } from './instance-process.js';
+import { Ledger } from './ledger.js';
+import { OperationTally } from './operation-tally.js';
+import { Reader } from './reader.js';
+import { firstChats, writerIdentities } from './workload.js';
+import { Writer } from './writer.js';
+
+/** What to do. */
+export interface FaultRunOptions {
+  readonly seed: number;
+  /** Faults are done for this long, and until each kind has been done once. */
+  readonly faultsMs: number;
+}
+
+/** What was done, and what came of it. */
+export interface FaultReport {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly operations: OperationTally;
+  readonly faults: ReadonlyMap<FaultKind, FaultCount>;
+  readonly findings: Findings;
+  /** Messages in the database at the end, and how many of them are acknowledged. */
+  readonly messages: number;
+  readonly acknowledged: number;
+  /** Database crashes that were done, and recoveries that the server's log tells of. */
+  readonly crashes: number;
+  readonly recoveries: number;
+  /** Starts of the instance that came to nothing because the database was away. */
+  readonly failedStarts: number;
+  /** Where the logs and the database are left, if there are violations. */
+  readonly folder: string | undefined;
+  /** What the instance said last, if there are violations. */
+  readonly lastLines: readonly string[];
+}
+
+const READERS = 2;
+
+/** Small, so that chats leave the cache and come back. */
+const CACHE_MAX_BYTES = '2MiB';
+
+/** For answers after the faults: the machine may be busy. */
+const PATIENT_MS = 60_000;
+
+/** Runs clients against an instance and a database that are struck by faults, and checks what is left. */
+export async function runFaults(options: FaultRunOptions): Promise<FaultReport> {
+  const folder = await makeTestFolder();
+  let report: FaultReport | undefined;
+  try {
+    const database = await DurableDatabase.start(join(folder.path, 'data'));
+    try {
+      report = await runOn(database, options, folder.path);
+      return report;
+    } finally {
+      await database.stop();
+    }
+  } finally {
+    if (report === undefined || report.findings.violations.length === 0) await folder.remove();
+    else await rm(join(folder.path, 'data', 'run'), { recursive: true, force: true });
+  }
+}
+
+async function runOn(database: DurableDatabase, options: FaultRunOptions, folder: string): Promise<FaultReport> {
+  const startedMs = performance.now();
+  const findings = new Findings();
+  const ledger = new Ledger();
+  const operations = new OperationTally();
+  const runSql: RunSql = (sql, values) => database.query(sql, values);
+  const instance = await InstanceProcess.start({ DATABASE_URL: database.url, CACHE_MAX_BYTES });
+  const lines = Array.from({ length: writerIdentities().length + READERS }, () => new HttpLine(instance.port));
+  const clients = lines.map((line) => new InsistentClient(line, operations, findings));
+  try {
+    await createChats(clients[0]!, ledger, options.seed);
+    const hotChatId = ledger.chats[0]!.chatId;
+    const injector = new FaultInjector({ instance, database, lines, hotChatId });
+    await writeUnderFaults(injector, clients, ledger, options, findings, runSql);
+    const patient = new HttpLine(instance.port, PATIENT_MS);
+    try {
+      await awaitQuiet(patient);
+      await checkDatabase(runSql, ledger, findings);
+      await checkAnswers(patient, instance, ledger, runSql, findings);
+    } finally {
+      patient.close();
+    }
+    const exitCode = await instance.stop();
+    findings.expect(exitCode === 0, 'life of the instance', () => `SIGTERM ended it with exit code ${exitCode}`);
+    for (const end of instance.unaskedEnds) findings.violate('life of the instance', end);
+    const [count] = await runSql<{ messages: number }>('SELECT count(*)::int AS messages FROM message');
+    const isFound = findings.violations.length > 0;
+    return {
+      seed: options.seed,
+      seconds: (performance.now() - startedMs) / 1000,
+      operations,
+      faults: injector.counts,
+      findings,
+      messages: count!.messages,
+      acknowledged: ledger.sent.filter(({ state }) => state === 'acknowledged').length,
+      crashes: database.crashes,
+      recoveries: await database.countRecoveries(),
+      failedStarts: instance.failedStarts,
+      folder: isFound ? folder : undefined,
+      lastLines: isFound ? instance.lastLines : [],
+    };
+  } finally {
+    await instance.kill();
+    for (const line of lines) line.close();
+  }
+}
+
+/** Clients write and read while faults are done; all end what they have begun. */
+async function writeUnderFaults(
+  injector: FaultInjector,
+  clients: readonly InsistentClient[],
+  ledger: Ledger,
+  { seed, faultsMs }: FaultRunOptions,
+  findings: Findings,
+  runSql: RunSql,
+): Promise<void> {
+  let goesOn = true;
+  const isOn = (): boolean => goesOn;
+  const workers = clients.map((client, at) => {
+    const identity = writerIdentities()[at];
+    if (identity === undefined) return new Reader(seed * 1000 + at, client, ledger, findings).run(isOn);
+    return new Writer(identity, seed, client, ledger, findings).run(isOn);
+  });
+  const untilMs = performance.now() + faultsMs;
+  const strikes = async (): Promise<void> => {
+    const random = new SeededRandom(seed);
+    let done = 0;
+    for (const fault of planFaults(STRIKES, random)) {
+      if (done >= STRIKES.length && performance.now() > untilMs) return;
+      await sleep(fault.pauseMs);
+      await injector.inject(fault);
+      done++;
+      if (fault.kind !== 'client connections cut') await checkAfterCrash(runSql, ledger, findings);
+    }
+  };
+  const burdens = async (): Promise<void> => {
+    const random = new SeededRandom(~seed);
+    let done = 0;
+    for (const fault of planFaults(BURDENS, random)) {
+      if (done >= BURDENS.length && performance.now() > untilMs) return;
+      await sleep(fault.pauseMs);
+      await injector.inject(fault);
+      done++;
+    }
+  };
+  try {
+    await Promise.all([strikes(), burdens()]);
+  } finally {
+    goesOn = false;
+    for (const client of clients) client.expectAnswers();
+    await Promise.all(workers);
+  }
+}
+
+async function createChats(client: InsistentClient, ledger: Ledger, seed: number): Promise<void> {
+  for (const { chatId, members } of firstChats(seed)) {
+    const { title } = ledger.addChat(chatId, `chat ${chatId.slice(0, 8)}`, members);
+    const participants = members.slice(1).map((userId) => ({ userId }));
+    const body = { id: chatId, title, participants };
+    await client.insist({ kind: 'chat', method: 'POST', path: '/v1/chats', userId: members[0], body });
+  }
+}
+
+/** What clients have given up may still be at work in the instance. */
+async function awaitQuiet(line: HttpLine): Promise<void> {
+  const isQuiet = async (): Promise<boolean> => {
+    const answer = await line.ask({ method: 'GET', path: '/metrics' });
+    return /^scrollback_write_queue_length 0$/m.test(answer?.text ?? '');
+  };
+  if (!(await waitUntil(isQuiet, PATIENT_MS))) throw new Error('the instance does not come to an end with its writes');
+}
+
+/** The cache that has lived through faults, one that was just warmed, and the database tell the same. */
+async function checkAnswers(
+  line: HttpLine,
+  instance: InstanceProcess,
+  ledger: Ledger,
+  runSql: RunSql,
+  findings: Findings,
+): Promise<void> {
+  const chatIds = ledger.chats.map(({ chatId }) => chatId);
+  const { userIds } = ledger;
+  const take = async (cacheStatus: 'hit' | 'fwd=bypass'): Promise<Awaited<ReturnType<typeof takeAnswers>>> => {
+    const answers = await takeAnswers(line, chatIds, userIds);
+    const told = [...answers.values()].filter(({ headers }) => headers['cache-status']?.includes(cacheStatus) === true);
+    findings.count(`answers by ${cacheStatus}`, told.length);
+    return answers;
+  };
+  const lived = await take('hit');
+  await line.ask({ method: 'PUT', path: '/v1/admin/cache/mode', body: { mode: 'off' } });
+  const database = await take('fwd=bypass');
+  compareAnswers('cache equals database', lived, database, findings);
+  await checkUnread(runSql, lived, findings);
+  for (const chatId of chatIds) checkChanges(chatId, lived, findings);
+  await instance.kill();
+  await instance.start();
+  compareAnswers('warmed cache equals database', await take('hit'), database, findings);
+}
