@@ -16,7 +16,7 @@ import { jsonOf, type HttpAnswer, type HttpLine, type HttpQuestion } from './htt
 export type Answers = ReadonlyMap<string, HttpAnswer>;
 
 /** Newest messages of a chat that are asked for in short pages and one by one as well. */
-const CLOSE_LOOK = 40;
+const CLOSE_LOOK = 20;
 
 /** Requests at once. */
 const LANES = 4;

@@ -108,28 +108,32 @@ export class DurableDatabase {
     return rows.length;
   }
 
-  /** Commits of the instance that wait for the flush of the log. */
+  /** Commits of the instance that are at work. One that sleeps for `commit_delay` is not shown as waiting for anything. */
   async countCommitting(): Promise<number> {
     const rows = await this.query(
       `SELECT pid FROM pg_stat_activity
-       WHERE application_name = 'scrollback' AND state = 'active' AND query = 'COMMIT' AND wait_event = 'CommitDelay'`,
+       WHERE application_name = 'scrollback' AND state = 'active' AND query = 'COMMIT'`,
     );
     return rows.length;
   }
 
-  /** Keeps the head of a chat locked, as a person's open transaction does, until `hold` has ended or the database crashes. */
+  /** Keeps the head of a chat locked, as a person's open transaction does, until `hold` has ended or a crash lets it go. */
   async lockHead(chatId: string, hold: () => Promise<void>): Promise<void> {
-    const client = await this.#connect();
-    try {
-      await client.query('BEGIN');
-      await client.query('SELECT FROM chat_head WHERE chat_id = $1 FOR UPDATE', [chatId]);
-      await hold();
-      await client.query('ROLLBACK');
-    } catch (error) {
-      // Another fault has thrown this connection out, and the lock is gone.
-      if (!isGone(error)) throw error;
-    } finally {
-      await client.end().catch(() => undefined);
+    for (let isHeld = false; !isHeld; await sleep(TRY_AGAIN_MS)) {
+      let client: Client | undefined;
+      try {
+        client = await this.#connect();
+        await client.query('BEGIN');
+        await client.query('SELECT FROM chat_head WHERE chat_id = $1 FOR UPDATE', [chatId]);
+        isHeld = true;
+        await hold();
+        await client.query('ROLLBACK');
+      } catch (error) {
+        // Another fault has thrown this connection out, and the lock is gone.
+        if (!isGone(error)) throw error;
+      } finally {
+        await client?.end().catch(() => undefined);
+      }
     }
   }
 

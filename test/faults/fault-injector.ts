@@ -33,7 +33,7 @@ export const HITS: Readonly<Record<FaultKind, string>> = {
 };
 
 /** How long a burden may last until somebody feels it. */
-const FELT_LIMIT_MS = 10_000;
+const FELT_LIMIT_MS = 5_000;
 
 /** Does faults, and counts them. */
 export class FaultInjector {

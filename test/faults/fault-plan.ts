@@ -36,9 +36,14 @@ export function* planFaults<Kind extends FaultKind>(
     const kind = first.length > 0 ? first.splice(random.integer(first.length), 1)[0]! : random.pick(kinds);
     yield {
       kind,
-      pauseMs: random.integer(random.next() < 0.3 ? 50 : 2000),
+      pauseMs: random.integer(random.next() < 0.3 ? 50 : 3000),
       lengthMs: random.integer(random.next() < 0.3 ? 100 : 2000),
       way: random.next(),
     };
   }
+}
+
+/** Whether a fault ends processes, so that what they have acknowledged has to be found again. */
+export function isCrash(kind: FaultKind): boolean {
+  return kind === 'instance killed' || kind === 'database stopped at once' || kind === 'database process killed';
 }

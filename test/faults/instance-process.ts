@@ -108,6 +108,8 @@ export class InstanceProcess {
     const child = spawn(process.execPath, [COMMAND, 'serve'], {
       env: { PATH, HOME, PORT: String(this.port), ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Not reached by Ctrl-C: whoever started it ends it, when all is checked.
+      detached: true,
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {

@@ -12,10 +12,18 @@ const { values } = parseArgs({
 const firstSeed = wholeNumber(values.seed, 'seed');
 const minutes = wholeNumber(values.minutes, 'minutes');
 
+// Ends the faults; what was done until then is checked, and nothing stays behind.
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+
 const untilMs = performance.now() + minutes * 60_000;
 let violations = 0;
-for (let seed = firstSeed; performance.now() < untilMs; seed++) {
-  const report = await runFaults({ seed, faultsMs: Math.min(FAULTS_MS, untilMs - performance.now()) });
+for (let seed = firstSeed; performance.now() < untilMs && !stop.signal.aborted; seed++) {
+  const report = await runFaults({
+    seed,
+    faultsMs: Math.min(FAULTS_MS, untilMs - performance.now()),
+    stop: stop.signal,
+  });
   process.stdout.write(`${reportText(report)}\n`);
   violations += report.findings.violations.length;
 }
