@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../src/transfer/seeded-random.js';
@@ -60,22 +59,24 @@ const CACHE_MAX_BYTES = '2MiB';
 /** For answers after the faults: the machine may be busy. */
 const PATIENT_MS = 60_000;
 
-/** Runs clients against an instance and a database that are struck by faults, and checks what is left. */
+/**
+ * Runs clients against an instance and a database that are struck by faults, and checks what is left.
+ *
+ * @throws Error when something does not come back or does not end. The folder with the database and its log then stays too.
+ */
 export async function runFaults(options: FaultRunOptions): Promise<FaultReport> {
   const folder = await makeTestFolder();
-  let report: FaultReport | undefined;
+  const database = await DurableDatabase.start(join(folder.path, 'data'));
+  let report: FaultReport;
   try {
-    const database = await DurableDatabase.start(join(folder.path, 'data'));
-    try {
-      report = await runOn(database, options, folder.path);
-      return report;
-    } finally {
-      await database.stop();
-    }
+    report = await runOn(database, options, folder.path);
+  } catch (error) {
+    throw new Error(`seed ${options.seed} did not come to its end; see ${folder.path}`, { cause: error });
   } finally {
-    if (report === undefined || report.findings.violations.length === 0) await folder.remove();
-    else await rm(join(folder.path, 'data', 'run'), { recursive: true, force: true });
+    await database.stop();
   }
+  if (report.folder === undefined) await folder.remove();
+  return report;
 }
 
 async function runOn(database: DurableDatabase, options: FaultRunOptions, folder: string): Promise<FaultReport> {

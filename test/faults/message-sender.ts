@@ -104,14 +104,14 @@ export class MessageSender {
   }
 
   #next(chat: LedgerChat, hasClientId: boolean, replyTo?: number): SentMessage {
-    const { client, userId: senderId } = this.identity;
+    const { client, device, userId: senderId } = this.identity;
     const number = ++this.#number;
     const target = this.random.next() < 0.2 ? chat.acknowledged.at(-1)?.seq : undefined;
     return this.ledger.open({
       chatId: chat.chatId,
       senderId,
       // Two devices of a user tell their ids apart; two users need not.
-      clientId: hasClientId ? `${client < 6 ? '' : 'device 2, '}${number}` : undefined,
+      clientId: hasClientId ? `${device === 1 ? '' : `device ${device}, `}${number}` : undefined,
       client,
       original: anyContent(this.random, `${client}.${number}`),
       replyTo: replyTo ?? target,

@@ -7,6 +7,8 @@ import type { MessageContent } from './ledger.js';
 export interface WriterIdentity {
   readonly client: number;
   readonly userId: string;
+  /** 1 or 2. */
+  readonly device: number;
   /** Emoji that nobody else of the user's clients uses. */
   readonly emoji: readonly string[];
 }
@@ -42,6 +44,7 @@ export function writerIdentities(): WriterIdentity[] {
   return Array.from({ length: WRITERS }, (_unused, client) => ({
     client,
     userId: USERS[client % USERS.length]!,
+    device: 1 + Math.floor(client / USERS.length),
     emoji: EMOJI.slice(2 * client, 2 * client + 2),
   }));
 }

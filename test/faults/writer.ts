@@ -137,9 +137,9 @@ export class Writer {
     this.#seen(chat, answer);
   }
 
-  /** Only the owner's first client changes a title. */
+  /** Only the owner's first device changes a title. */
   async #rename(chat: LedgerChat): Promise<void> {
-    if (chat.owner !== this.identity.userId || this.identity.client >= 6) return;
+    if (chat.owner !== this.identity.userId || this.identity.device > 1) return;
     const title = `title ${++this.#titles} of ${this.identity.client} 🍕`;
     const answer = await this.#insist({
       kind: 'title',
