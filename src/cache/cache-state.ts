@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CACHE_OPTIONS, DEFAULT_STALENESS_BOUND_MS, type CacheMode, type CacheOptions } from './cache-options.js';
 import { AppliedLog } from './coherence/applied-log.js';
+import { EarlyChanges } from './coherence/early-changes.js';
 import { Lease } from './coherence/lease.js';
 import type { RepairCause } from './coherence/protocol.js';
 import { VersionWaits } from './coherence/version-waits.js';
@@ -39,6 +40,8 @@ export class CacheState implements ReadState {
   readonly userFills = new Map<string, Set<string>>();
   readonly lease: Lease;
   readonly waits = new VersionWaits();
+  /** Changes that have come before those they follow. */
+  readonly early = new EarlyChanges();
   readonly applied = new AppliedLog();
   /** Whether peers' messages can be expected to come; the poller knows. */
   hearsPeers = false;
@@ -63,6 +66,7 @@ export class CacheState implements ReadState {
     this.board.voidAll();
     // An index that is on its way is used by who waits for it, and not kept.
     this.userFills.clear();
+    this.early.clear();
     this.lease.revoke();
   }
 

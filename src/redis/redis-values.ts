@@ -50,9 +50,12 @@ export class RedisValues {
     const commands =
       others.length === 0
         ? createClient({ url: first.href, ...common })
-        : createCluster({ rootNodes: urls.map(({ href }) => ({ url: href })), defaults: common });
+        : createCluster({
+            rootNodes: urls.map(({ href }) => ({ url: href })),
+            defaults: { ...common, ...loginOf(first) },
+          });
     this.#commands = commands as unknown as Commands;
-    this.#commands.on('error', (error: Error) => this.#fail(error));
+    for (const event of ['error', 'node-error']) this.#commands.on(event, (error: Error) => this.#fail(error));
     this.#commands.connect().catch((error: unknown) => this.#fail(error));
   }
 
@@ -102,4 +105,12 @@ export class RedisValues {
     if (!this.#isFailing) this.#logger.warn(`The shared cache is away: ${String(error)}`);
     this.#isFailing = true;
   }
+}
+
+/** How to log in: nodes that a cluster tells of come without it. */
+function loginOf({ username, password }: URL): { readonly username?: string; readonly password?: string } {
+  return {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  };
 }

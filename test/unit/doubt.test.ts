@@ -185,4 +185,36 @@ describe('a database that has been restored', () => {
     expect((await reading)!.version).toBe(2);
     expectHeldAsInDatabase(tested, database, CHAT);
   });
+
+  it('is not waited for by who has heard of a version that it has lost', async () => {
+    database.restore(CHAT, 2);
+    await poll();
+    await load();
+    // A commit from before the restore is announced late.
+    tested.state.noteVersion(CHAT, 4, 'bus');
+    const refused = tested.chats.read(CHAT).catch((error: unknown) => error);
+    let isSettled = false;
+    void refused.then(() => {
+      isSettled = true;
+    });
+    while (!isSettled) {
+      for (const step of gate.waiting) await gate.open(step);
+      await quiet();
+    }
+    await load();
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('drops changes that waited for those before them', async () => {
+    const lost = database.commit(CHAT, SEND)!;
+    const later = database.commit(CHAT, SEND)!;
+    tested.announce(CHAT, later);
+    expect(tested.state.early.size).toBe(1);
+    database.restore(CHAT, 3);
+    await poll();
+    await load();
+    expect(tested.state.early.size).toBe(0);
+    expect(lost.version).toBe(4);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
 });

@@ -239,12 +239,19 @@ export class ChatReader {
         if (entry.version >= fill.minVersion) return this.#install(entry, place, readAt);
       }
       if (attempt === FILL_ATTEMPTS) {
+        this.#forget(chatId);
         throw new ScrollbackError('version_not_reached', 'The chat changes faster than it can be read. Try again.');
       }
       this.#renew(fill);
       readAt = this.state.lease.now();
       entry = await this.#loadDetached(chatId, tail);
     }
+  }
+
+  /** Drops what is held of a chat. A version heard of that never comes would keep its readers waiting for ever. */
+  #forget(chatId: string): void {
+    const held = this.state.store.getChat(chatId);
+    if (held !== undefined) this.state.store.removeChat(held, 'invalidated');
   }
 
   /** Begins a fill again whose database has become another one: what it has heard is of another history. */
@@ -264,6 +271,8 @@ export class ChatReader {
   async #catchUp(chatId: string, fill: Fill, tail: number): Promise<ChatEntry> {
     const repaired = await this.repairer.repair(this.state.store.getChat(chatId)!, fill);
     if (repaired !== undefined) return repaired;
+    // What cannot be repaired is of no use to anybody. It may have heard of a version that the database has lost.
+    this.#forget(chatId);
     this.#renew(fill);
     const start = this.state.lease.now();
     return this.#complete(chatId, { tail, place: 'new' }, fill, start, this.#loadDetached(chatId, tail));

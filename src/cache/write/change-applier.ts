@@ -4,7 +4,6 @@ import type { ChangeListener } from '../../storage/write/change-feed.js';
 import { ChangeFeed } from '../../storage/write/change-feed.js';
 import { CacheState } from '../cache-state.js';
 import type { AppliedFrom } from '../coherence/applied-log.js';
-import { EarlyChanges } from '../coherence/early-changes.js';
 import { judge } from '../coherence/protocol.js';
 import type { ChatEntry } from '../local/chat-entry.js';
 
@@ -15,8 +14,6 @@ import type { ChatEntry } from '../local/chat-entry.js';
  */
 @Injectable()
 export class ChangeApplier implements ChangeListener {
-  readonly #early = new EarlyChanges();
-
   constructor(
     private readonly state: CacheState,
     feed: ChangeFeed,
@@ -38,7 +35,7 @@ export class ChangeApplier implements ChangeListener {
   onOutcomeUnknown(chatId: string): void {
     const entry = this.state.store.getChat(chatId);
     if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
-    this.#early.forget(chatId);
+    this.state.early.forget(chatId);
   }
 
   /** Learns from an own operation that has changed nothing that a chat is at a version. */
@@ -73,7 +70,7 @@ export class ChangeApplier implements ChangeListener {
       case 'ignore':
         return;
       case 'early':
-        this.#early.keep(chatId, change);
+        this.state.early.keep(chatId, change);
         this.state.noteVersion(chatId, change.version, 'gap');
         return;
       case 'apply':
@@ -88,12 +85,12 @@ export class ChangeApplier implements ChangeListener {
       for (const seq of seqs) this.state.store.dropPacked(entry, seq);
       if (!entry.apply(next)) {
         this.state.store.removeChat(entry, 'invalidated');
-        this.#early.forget(entry.chatId);
+        this.state.early.forget(entry.chatId);
         return;
       }
       this.state.store.recharge(entry, seqs);
       this.state.applied.note(entry.chatId, entry.version, kindOf(next), from);
-      next = this.#early.take(entry.chatId, entry.version + 1);
+      next = this.state.early.take(entry.chatId, entry.version + 1);
     }
     this.state.waits.note(entry.chatId, entry.version);
   }
