@@ -170,7 +170,7 @@ describe('what counts the statements and encodings', () => {
       await api.send(cold, { senderId: 'alice', text: 'x' });
     });
     expect(write.map(({ statement }) => statement)).toEqual(
-      expect.arrayContaining(['BEGIN', 'insert-messages', 'move-heads', 'COMMIT']),
+      expect.arrayContaining([expect.stringMatching(/^BEGIN/), 'insert-messages', 'move-heads', 'COMMIT']),
     );
   });
 });
