@@ -198,7 +198,6 @@ describe('the query of warming', () => {
     const database = await createTestDatabase();
     try {
       await database.query('INSERT INTO chat (title) SELECT c::text FROM generate_series(1, 300) c');
-      await database.query('INSERT INTO chat_head (chat_id, last_seq, version) SELECT id, 100, 101 FROM chat');
       await database.query(
         `INSERT INTO message (chat_id, seq, sender_id, text) SELECT id, s, 'ann', 'hello' FROM chat, generate_series(1, 100) s`,
       );
