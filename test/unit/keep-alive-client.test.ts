@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { KeepAliveClient } from '../../bench/load/keep-alive-client.js';
+import { SeededRandom } from '../../src/transfer/seeded-random.js';
 
 const REQUEST = Buffer.from('GET /page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
 const BODY = 'x'.repeat(100);
@@ -50,6 +51,22 @@ describe('the benchmarks’ client', () => {
     const requests = await run(state.port);
     expect(requests).toBeGreaterThanOrEqual(3);
     expect(requests).toBe(state.requests);
+  });
+
+  it('sends at random times at a rate as often as the seed says, whatever the answers take', async () => {
+    const state = await listen((socket) => void socket.write(ANSWER));
+    client = await KeepAliveClient.open(state.port, 3);
+    const ratePerSecond = 400;
+    const { requests, latenciesMs } = await client.runAtRate(
+      () => REQUEST,
+      ratePerSecond,
+      DURATION_MS,
+      new SeededRandom(5),
+    );
+    expect(requests).toBeGreaterThan(0);
+    expect(state.requests).toBe(requests);
+    expect(latenciesMs).toHaveLength(requests);
+    expect([...latenciesMs].every((ms) => ms > 0)).toBe(true);
   });
 
   it('sends once on each connection when there is no time at all', async () => {
