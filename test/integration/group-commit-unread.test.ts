@@ -137,13 +137,8 @@ describe('read markers', () => {
 
   it('are counted, and messages looked up, by their key alone in tables without statistics', async () => {
     await running.database.query(
-<<<<<<< HEAD
-      `SET scrollback.writer = 'application';
-       ALTER TABLE message SET (autovacuum_enabled = off);
-=======
       `ALTER TABLE message SET (autovacuum_enabled = off);
        SET scrollback.writer = 'application';
->>>>>>> f7bd4b0355ad6f7f46a7072dba20b87977493b9c
        INSERT INTO message (chat_id, seq, version, sender_id, text)
          SELECT gen_random_uuid(), 1, 1, 'somebody', 'x' FROM generate_series(1, 20000);
        SET plan_cache_mode = force_generic_plan`,
