@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { storageOptions } from '../../src/storage/data-source-options.js';
 import { Database } from '../../src/storage/database.js';
 import { CommitOutcomeUnknownError } from '../../src/storage/open-transaction.js';
+import { errorCodeOf } from '../../src/storage/sqlstate.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const INSERT = { name: 'test-insert', text: 'INSERT INTO mark (number) VALUES ($1::int)' };
@@ -52,13 +53,15 @@ describe('a transaction', () => {
     expect([await isStored(2), await isStored(3)]).toEqual([false, false]);
   });
 
-  it('is known to be rolled back when the connection ends before the COMMIT behind it', async () => {
+  it('is not committed when the connection ends before the COMMIT behind it', async () => {
     const failing = database.transaction(async (transaction) => {
       const answers = [transaction.query(INSERT, [4]), transaction.query(KILL, [])];
       transaction.commit();
       await Promise.all(answers);
     });
-    await expect(failing).rejects.toMatchObject({ code: '57P01' });
+    // The server's last word may get lost, with what was sent behind still unread: then the outcome is not known.
+    const error: unknown = await failing.catch((cause: unknown) => cause);
+    expect(error instanceof CommitOutcomeUnknownError || errorCodeOf(error) === '57P01').toBe(true);
     expect(await isStored(4)).toBe(false);
   });
 
