@@ -1,9 +1,10 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, Query } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CacheStats, type CacheFamily } from '../cache/cache-stats.js';
 import type { CacheMode } from '../cache/cache-options.js';
+import { COHERENCE_BUS, type BusName, type CoherenceBus } from '../cache/coherence/bus/coherence-bus.js';
 import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
 import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
 import { cacheModeBody } from './input-schemas.js';
@@ -21,7 +22,8 @@ export interface CacheReport {
   readonly evictions: number;
   readonly loads: number;
   readonly coherence: {
-    readonly bus: 'none';
+    /** By what instances tell each other of changes. */
+    readonly bus: BusName;
     /** Milliseconds since what is held was known to be current; `null` before the first time. */
     readonly lastConfirmedMs: number | null;
     /** Whether that is too long ago for it to be told as fresh. */
@@ -39,6 +41,7 @@ export class CacheAdminController {
     private readonly state: CacheState,
     private readonly stats: CacheStats,
     private readonly modes: ModeSwitch,
+    @Inject(COHERENCE_BUS) private readonly bus: Pick<CoherenceBus, 'name'>,
   ) {}
 
   @Get()
@@ -58,7 +61,7 @@ export class CacheAdminController {
       evictions: store.removals.budget,
       loads: this.stats.loads.ok,
       coherence: {
-        bus: 'none',
+        bus: this.bus.name,
         lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs),
         inDoubt: isInDoubt,
         divergence: this.stats.divergence,
