@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { unavailableOnConnectionLoss } from './database-unavailable.js';
 import { Database } from './database.js';
+import { FIND_DATABASE } from './statements/find-database.js';
 import { FIND_MEMBERSHIPS, FIND_VERSIONS, POLL_HEADS, POLL_MORE_HEADS, SETTLE_HEADS } from './statements/poll-heads.js';
 
 /** Rows of one page of a look. Too few and an import makes many queries, too many and one of them holds the event loop. */
@@ -41,6 +42,12 @@ interface PollRow {
 @Injectable()
 export class HeadRepository {
   constructor(private readonly database: Database) {}
+
+  /** Tells the database from all others, for as long as it is there: unlike the epoch, a failover does not change it. */
+  async findDatabaseId(): Promise<string> {
+    const [row] = await this.database.query<{ id: string }>('coherence', FIND_DATABASE, []);
+    return row!.id;
+  }
 
   /** Looks for chats that have changed since an earlier look; the first look finds none and gives a horizon. */
   async poll(horizon: string | undefined, place?: PollPlace): Promise<HeadPoll> {
