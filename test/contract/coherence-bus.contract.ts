@@ -12,6 +12,8 @@ export interface BusHarness {
   bus(scope?: string): LinkedBus;
   /** A bus whose way to the server can be frozen. */
   frozenBus(): LinkedBus;
+  /** Whether freezing one freezes all. */
+  readonly freezesAll?: boolean;
   /** Lets nothing through on the way of {@link frozenBus}, without closing it. */
   freeze(): void;
   thaw(): void;
@@ -174,10 +176,11 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       const [ann, bob] = [await join(new BusEar(), harness.frozenBus()), await join()];
       harness.freeze();
       await until('ann finds out', () => !ann.bus.isHealthy);
-      expect(bob.bus.isHealthy).toBe(true);
+      if (harness.freezesAll !== true) expect(bob.bus.isHealthy).toBe(true);
       harness.thaw();
-      await until('ann is back', () => ann.bus.isHealthy);
-      expect(ann.ear.gaps).toBeGreaterThan(1);
+      await until('ann is back', () => ann.bus.isHealthy && bob.bus.isHealthy);
+      // What freezes by itself has kept everything, and may be back before the link is given up.
+      if (harness.freezesAll !== true) expect(ann.ear.gaps).toBeGreaterThan(1);
       const changes = changesOf(uuidV7(), 1, 'after it');
       bob.bus.publish(EPOCH, changes);
       await until('ann hears again', () => ann.ear.of(changes.chatId).length === 1);

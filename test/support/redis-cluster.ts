@@ -31,6 +31,16 @@ export class RedisCluster {
     return this.servers.map(({ url }) => Number(new URL(url).port));
   }
 
+  /** Lets a node do nothing, with its connections open. */
+  pause(node: number): void {
+    process.kill(this.servers[node]!.pid!, 'SIGSTOP');
+  }
+
+  /** Lets a node go on. */
+  resume(node: number): void {
+    process.kill(this.servers[node]!.pid!, 'SIGCONT');
+  }
+
   /** Ends all nodes without a goodbye. */
   async kill(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.kill()));
@@ -57,6 +67,12 @@ export class RedisCluster {
       await Promise.all(moves);
       client.destroy();
     }
+  }
+
+  /** Channels of sharded publish and subscribe that somebody listens to, by node. */
+  countChannels(): Promise<number[]> {
+    const list = ({ url }: RedisServer): Promise<unknown> => command(url, ['PUBSUB', 'SHARDCHANNELS']);
+    return Promise.all(this.servers.map(async (server) => ((await list(server)) as unknown[]).length));
   }
 
   async #start(ports: readonly number[]): Promise<void> {
