@@ -41,6 +41,8 @@ export class AppModule {
       pollMs: environment.COHERENCE_POLL_MS,
       stalenessBoundMs: environment.STALENESS_BOUND_MS,
       staleReads: environment.STALE_READS,
+      bus: environment.COHERENCE_BUS,
+      redisUrl: environment.REDIS_URL,
     });
     const auth: AuthOptions = { mode: environment.AUTH_MODE, keys: environment.AUTH_KEYS ?? [] };
     const chat: ChatOptions = { maxTextBytes: environment.MAX_TEXT_BYTES };

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { CacheState } from '../cache/cache-state.js';
@@ -6,6 +6,7 @@ import { CACHE_FAMILIES, CacheStats, type CacheFamily } from '../cache/cache-sta
 import type { CacheMode } from '../cache/cache-options.js';
 import { Explainer, type Explanation } from '../cache/coherence/verify/explainer.js';
 import { Verifier, type VerifyReport } from '../cache/coherence/verify/verifier.js';
+import { COHERENCE_BUS, type BusName, type CoherenceBus } from '../cache/coherence/bus/coherence-bus.js';
 import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
 import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
 import { cacheModeBody, verifyBody } from './input-schemas.js';
@@ -23,7 +24,8 @@ export interface CacheReport {
   readonly evictions: number;
   readonly loads: number;
   readonly coherence: {
-    readonly bus: 'none';
+    /** By what instances tell each other of changes. */
+    readonly bus: BusName;
     /** Milliseconds since what is held was known to be current; `null` before the first time. */
     readonly lastConfirmedMs: number | null;
     /** Whether that is too long ago for it to be told as fresh. */
@@ -43,6 +45,7 @@ export class CacheAdminController {
     private readonly modes: ModeSwitch,
     private readonly verifier: Verifier,
     private readonly explainer: Explainer,
+    @Inject(COHERENCE_BUS) private readonly bus: Pick<CoherenceBus, 'name'>,
   ) {}
 
   @Get()
@@ -62,7 +65,7 @@ export class CacheAdminController {
       evictions: store.removals.budget,
       loads: this.stats.loads.ok,
       coherence: {
-        bus: 'none',
+        bus: this.bus.name,
         lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs),
         inDoubt: isInDoubt,
         divergence: this.stats.divergence,

@@ -1,3 +1,4 @@
+import type { BusName } from './coherence/bus/coherence-bus.js';
 import type { EvictionPolicyName } from './local/eviction/eviction-policy.js';
 
 /**
@@ -30,6 +31,10 @@ export interface CacheOptions {
    * Users, whose membership it may be that has changed, get an error either way.
    */
   readonly staleReads?: StaleReads | undefined;
+  /** How instances on one database tell each other of changes; absent: `none`, they find them by polls. */
+  readonly bus?: BusName | undefined;
+  /** Where Redis is, for the bus `redis`: the URL of one node, or those of a cluster's nodes with commas between. */
+  readonly redisUrl?: string | undefined;
 }
 
 /** What to do with reads that cannot be told to be fresh. */

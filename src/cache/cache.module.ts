@@ -10,7 +10,7 @@ import { CACHE_OPTIONS, type CacheOptions } from './cache-options.js';
 import { CacheState } from './cache-state.js';
 import { CacheStats } from './cache-stats.js';
 import { COHERENCE_BUS } from './coherence/bus/coherence-bus.js';
-import { NoBus } from './coherence/bus/no-bus.js';
+import { makeBus } from './coherence/bus/make-bus.js';
 import { CoherenceStats } from './coherence/coherence-stats.js';
 import { Peers } from './coherence/peers.js';
 import { Poller } from './coherence/poller.js';
@@ -23,6 +23,8 @@ import { Persister } from './lifecycle/persister.js';
 import { Warmer } from './lifecycle/warmer.js';
 import { MessageCache, PAST_ANSWERS } from './message-cache.js';
 import { ChatRepository } from '../storage/chat-repository.js';
+import { DatabaseServer } from '../storage/database-server.js';
+import { HeadRepository } from '../storage/head-repository.js';
 import { MessageRepository } from '../storage/message-repository.js';
 import { TailRepository } from '../storage/tail-repository.js';
 import { AnswerReader } from './read/answer-reader.js';
@@ -97,7 +99,7 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
           ) => AnswerReader.past(state.past(), stats, doubts, { chatRepository, messageRepository, tailRepository }),
         },
         MessageCache,
-        { provide: COHERENCE_BUS, useClass: NoBus },
+        { provide: COHERENCE_BUS, inject: [CACHE_OPTIONS, DatabaseServer, HeadRepository], useFactory: makeBus },
         Poller,
         Peers,
         Warmer,

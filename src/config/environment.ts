@@ -2,8 +2,10 @@ import { isIP } from 'node:net';
 import { totalmem } from 'node:os';
 import { z } from 'zod';
 import { CACHE_MODES, DEFAULT_STALENESS_BOUND_MS, STALE_READS } from '../cache/cache-options.js';
+import { BUS_NAMES, type BusName } from '../cache/coherence/bus/coherence-bus.js';
 import { EVICTION_POLICIES } from '../cache/local/eviction/eviction-policy.js';
 import { DEFAULT_POLICY } from '../cache/local/eviction/policies.js';
+import { isRedisUrl } from '../redis/redis-address.js';
 import { parseByteSize } from './byte-size.js';
 
 /** Exit code for a configuration that cannot be used: EX_CONFIG of sysexits.h. */
@@ -61,6 +63,11 @@ export const ENVIRONMENT_SCHEMA = z.object({
     .optional(),
   DATABASE_POOL_MAX: integer(2, 1000).default(10),
   SCROLLBACK_DATA_DIR: z.string().min(1).default('.scrollback'),
+  REDIS_URL: z
+    .string()
+    .refine(isRedisUrl, 'must be a URL that begins with redis:// or rediss://, or several with commas between')
+    .optional(),
+  COHERENCE_BUS: z.enum(BUS_NAMES).optional(),
   COHERENCE_POLL_MS: integer(10, 60_000).default(1000),
   STALENESS_BOUND_MS: integer(100, 3_600_000).default(DEFAULT_STALENESS_BOUND_MS),
   STALE_READS: z.enum(STALE_READS).default('serve'),
@@ -89,6 +96,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
 export interface Environment extends z.infer<typeof ENVIRONMENT_SCHEMA> {
   readonly CACHE_MAX_BYTES: number;
   readonly AUTH_MODE: 'none' | 'key';
+  readonly COHERENCE_BUS: BusName;
 }
 
 /**
@@ -111,8 +119,9 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     ...parsed.data,
     CACHE_MAX_BYTES: parsed.data.CACHE_MAX_BYTES ?? Math.floor(availableMemory() * CACHE_SHARE),
     AUTH_MODE: parsed.data.AUTH_MODE ?? ('none' as const),
+    COHERENCE_BUS: parsed.data.COHERENCE_BUS ?? (parsed.data.REDIS_URL === undefined ? 'postgres' : 'redis'),
   };
-  const wrong = checkAccess(environment);
+  const wrong = [...checkAccess(environment), ...checkBus(environment)];
   if (wrong.length > 0) throw new ConfigurationError(wrong);
   return environment;
 }
@@ -131,6 +140,11 @@ function checkAccess(environment: Environment): BadVariable[] {
     ];
   }
   return [];
+}
+
+function checkBus({ COHERENCE_BUS, REDIS_URL }: Environment): BadVariable[] {
+  if (COHERENCE_BUS !== 'redis' || REDIS_URL !== undefined) return [];
+  return [{ name: 'REDIS_URL', message: 'must be set when COHERENCE_BUS is redis' }];
 }
 
 function isLoopback(host: string): boolean {

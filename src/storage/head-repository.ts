@@ -9,6 +9,7 @@ import {
   POLL_MORE_HEADS,
   SETTLE_HEADS,
 } from './statements/poll-heads.js';
+import { FIND_DATABASE } from './statements/find-database.js';
 
 /** Rows of one page of a look. Too few and an import makes many queries, too many and one of them holds the event loop. */
 const POLL_PAGE = 5000;
@@ -48,6 +49,12 @@ interface PollRow {
 @Injectable()
 export class HeadRepository {
   constructor(private readonly database: Database) {}
+
+  /** Tells the database from all others, for as long as it is there: unlike the epoch, a failover does not change it. */
+  async findDatabaseId(): Promise<string> {
+    const [row] = await this.database.query<{ id: string }>('coherence', FIND_DATABASE, []);
+    return row!.id;
+  }
 
   /** Looks for chats that have changed since an earlier look; the first look finds none and gives a horizon. */
   async poll(horizon: string | undefined, place?: PollPlace): Promise<HeadPoll> {

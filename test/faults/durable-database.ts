@@ -175,7 +175,8 @@ export class DurableDatabase {
 
 /** Whether the connection was lost or could not be made; anything else is a fault of the test. */
 function isGone(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  if (code === undefined) return error instanceof Error && /^(Connection terminated|Client has)/.test(error.message);
+  // Errors of Node itself are of another realm than jest's: they are no `instanceof Error` there.
+  const { code, message = '' } = error as { readonly code?: string; readonly message?: string };
+  if (code === undefined) return /^(Connection terminated|Client has)/.test(message);
   return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P01', '57P02', '57P03'].includes(code);
 }

@@ -13,8 +13,8 @@ describe('two instances on one database', () => {
   beforeAll(async () => {
     database = await createTestDatabase();
     // They look by themselves only once a minute: each test says when.
-    one = await startTestInstance({ COHERENCE_POLL_MS: '60000' }, database);
-    other = await startTestInstance({ COHERENCE_POLL_MS: '60000' }, database);
+    one = await startTestInstance({ COHERENCE_POLL_MS: '60000', COHERENCE_BUS: 'none' }, database);
+    other = await startTestInstance({ COHERENCE_POLL_MS: '60000', COHERENCE_BUS: 'none' }, database);
   });
   afterAll(async () => {
     await one.close();

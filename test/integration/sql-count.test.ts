@@ -18,7 +18,10 @@ let chatIds: string[];
 
 beforeAll(async () => {
   server = await LoggingServer.start();
-  running = await startTestInstance({ CACHE_TAIL_MESSAGES: '20', COHERENCE_POLL_MS: '60000' }, server.database);
+  running = await startTestInstance(
+    { CACHE_TAIL_MESSAGES: '20', COHERENCE_POLL_MS: '60000', COHERENCE_BUS: 'none' },
+    server.database,
+  );
   chatIds = [];
   for (let number = 0; number < 4; number++) chatIds.push(await createChat());
 });

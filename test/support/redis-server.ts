@@ -14,6 +14,14 @@ const STOP_TIMEOUT_MS = 5_000;
 /** Somebody else may take a port between our finding it free and the server's listening. */
 const PORT_TRIES = 5;
 
+/** How a server that is started here differs from others. */
+export interface RedisSettings {
+  /** Where it listens; absent: a free port. */
+  readonly port?: number;
+  /** Further settings, as in `redis.conf`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /**
  * A Redis for tests and benchmarks: the one that REDIS_URL names, else a process of its own on a free port of the loopback
  * interface that keeps nothing on disk.
@@ -30,13 +38,16 @@ export class RedisServer {
    *
    * @throws NoRedisError when there is no program to start, and Error with what the program has said when it ends.
    */
-  static async start(url = process.env['REDIS_URL']): Promise<RedisServer> {
+  static async start(
+    url = process.env['REDIS_URL'],
+    { port: wanted, settings: more = {} }: RedisSettings = {},
+  ): Promise<RedisServer> {
     if (url !== undefined && url !== '') return new RedisServer(url, undefined, undefined);
     const program = await findRedisProgram();
     for (let tries = 1; ; tries++) {
       const folder = await mkdtemp(join(tmpdir(), 'scrollback-redis-'));
-      const port = await freePort();
-      const settings = { bind: '127.0.0.1', port: String(port), dir: folder, save: '', appendonly: 'no' };
+      const port = wanted ?? (await freePort());
+      const settings = { bind: '127.0.0.1', port: String(port), dir: folder, save: '', appendonly: 'no', ...more };
       const child = spawn(
         program.path,
         Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
@@ -52,13 +63,20 @@ export class RedisServer {
       if ((await waitUntil(async () => isOver() || (await isReady(port, child.pid)), START_TIMEOUT_MS)) && !isOver())
         return server;
       await server.stop();
-      if (tries === PORT_TRIES) throw new Error(`The Redis server does not start: ${Buffer.concat(output).toString()}`);
+      if (tries === PORT_TRIES || wanted !== undefined)
+        throw new Error(`The Redis server does not start: ${Buffer.concat(output).toString()}`);
     }
   }
 
   /** Process of the server; `undefined` when somebody else runs it. */
   get pid(): number | undefined {
     return this.process?.pid;
+  }
+
+  /** Ends the process that was started here without letting it say goodbye. */
+  async kill(): Promise<void> {
+    this.process?.kill('SIGKILL');
+    await this.stop();
   }
 
   /** Ends the process that was started here. A server that somebody else runs is left alone. */
@@ -68,7 +86,7 @@ export class RedisServer {
     process.off('exit', this.#killed);
     if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
       const exited = once(child, 'exit');
-      child.kill('SIGTERM');
+      if (!child.killed) child.kill('SIGTERM');
       if (!(await settlesWithin(exited, STOP_TIMEOUT_MS))) {
         child.kill('SIGKILL');
         await exited;
@@ -98,7 +116,8 @@ async function isReady(port: number, pid: number | undefined): Promise<boolean> 
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback interface that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };

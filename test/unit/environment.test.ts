@@ -96,6 +96,20 @@ describe('the environment', () => {
     expect(readEnvironment({ AUTH_MODE: 'key', AUTH_KEYS: `${KEY}, ${KEY}` }).AUTH_KEYS).toEqual([KEY, KEY]);
   });
 
+  it('speaks over Redis where there is one, else over PostgreSQL, and over what it is told', () => {
+    const REDIS_URL = 'redis://user:secret@10.0.0.1:6379/,rediss://[::1]:7000';
+    expect(readEnvironment({}).COHERENCE_BUS).toBe('postgres');
+    expect(readEnvironment({ REDIS_URL }).COHERENCE_BUS).toBe('redis');
+    for (const COHERENCE_BUS of ['none', 'postgres', 'redis'] as const) {
+      expect(readEnvironment({ REDIS_URL, COHERENCE_BUS }).COHERENCE_BUS).toBe(COHERENCE_BUS);
+    }
+    expect(readEnvironment({ COHERENCE_BUS: 'none' }).COHERENCE_BUS).toBe('none');
+    expect(namesIn(refusal({ COHERENCE_BUS: 'redis' }))).toEqual(['REDIS_URL']);
+    for (const wrong of ['redis://', 'redis://a,', 'http://a', 'redis://a:99999', 'a:6379']) {
+      expect(namesIn(refusal({ REDIS_URL: wrong }))).toEqual(['REDIS_URL']);
+    }
+  });
+
   it('is refused on a public address without authentication, unless that is said to be wanted', () => {
     for (const HOST of ['0.0.0.0', '::', '10.0.0.1', 'chat.example.com', '127.0.0.1.example.com']) {
       expect(namesIn(refusal({ HOST }))).toEqual(['AUTH_MODE']);

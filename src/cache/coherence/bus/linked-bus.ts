@@ -1,0 +1,246 @@
+import { Logger } from '@nestjs/common';
+import { uuidV7 } from '../../../common/uuid.js';
+import type { ChatChanges, Committed } from '../../../storage/write/change.js';
+import type { BusLink, LaneMessage } from './bus-link.js';
+import { decodeMessage, encodeHead } from './change-codec.js';
+import type { BusListener, BusName, CoherenceBus } from './coherence-bus.js';
+import { BEAT_MS, Heartbeat } from './heartbeat.js';
+import { Outbox } from './outbox.js';
+
+/** What is published waits this long for more to go along: each NOTIFY takes a lock of the whole PostgreSQL, and each message costs every peer. */
+const COALESCE_MS = 2;
+
+/** A start waits this long for the first heartbeat to come back, and then goes on without. */
+const START_TIMEOUT_MS = 3000;
+
+/** Between two attempts to open the link: the first wait, doubled up to the longest, of which a random part is left out. */
+const REOPEN_MIN_MS = 100;
+const REOPEN_MAX_MS = 5000;
+
+/** A stop waits this long for what is still to be sent. */
+const STOP_TIMEOUT_MS = 1000;
+
+/**
+ * A bus over a link: coalesces what is published, tells by heartbeats whether it arrives, and opens the link anew when it does not.
+ *
+ * The link is *closed* (a timer will open it), *opening*, or *open*. While it is not open, chats' versions wait instead of changes. It is
+ * given up when it says that it is lost, when a send fails, and when heartbeats stay out. The pause before it is opened again is
+ * back at its shortest once a heartbeat has come back, not before: a link that opens and carries nothing is tried ever less often.
+ */
+export class LinkedBus implements CoherenceBus {
+  readonly #logger = new Logger('Coherence');
+  readonly #sender = uuidV7();
+  readonly #heartbeat: Heartbeat;
+  readonly #outbox: Outbox;
+  #listener: BusListener | undefined;
+  #state: 'closed' | 'opening' | 'open' = 'closed';
+  #isStopped = false;
+  #isFailing = false;
+  #failures = 0;
+  /** Lanes whose heartbeat is to be sent. */
+  #dueBeats: readonly number[] = [];
+  #sending: Promise<void> | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
+  #beatTimer: NodeJS.Timeout | undefined;
+  #openTimer: NodeJS.Timeout | undefined;
+  #onFirstBeat: (() => void) | undefined;
+  #published = 0;
+  #heard = 0;
+  #unreadable = 0;
+
+  constructor(
+    readonly name: Exclude<BusName, 'none'>,
+    private readonly link: BusLink,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#heartbeat = new Heartbeat(now);
+    const { lanes, maxMessageBytes } = link;
+    this.#outbox = new Outbox({ sender: this.#sender, lanes, maxMessageBytes });
+  }
+
+  get isHealthy(): boolean {
+    return this.#state === 'open' && this.#heartbeat.isHealthy(this.link.beatLanes);
+  }
+
+  /** Sets of changes given to {@link publish} so far. */
+  get published(): number {
+    return this.#published;
+  }
+
+  /** What peers have told so far: sets of changes, and versions. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** Published sets that were not even told as a version, and messages of peers that could not be read. */
+  get dropped(): number {
+    return this.#outbox.dropped + this.#unreadable;
+  }
+
+  /** Published sets that were told as a version only. */
+  get versionOnly(): number {
+    return this.#outbox.versionOnly;
+  }
+
+  /** Characters of changes that wait for being sent. */
+  get waitingLength(): number {
+    return this.#outbox.waitingLength;
+  }
+
+  async start(listener: BusListener): Promise<void> {
+    this.#listener = listener;
+    this.#beatTimer = setInterval(() => this.#beat(), BEAT_MS).unref();
+    let timer: NodeJS.Timeout | undefined;
+    const heard = new Promise<void>((resolve) => {
+      this.#onFirstBeat = resolve;
+      timer = setTimeout(resolve, START_TIMEOUT_MS);
+    });
+    void this.#open();
+    await heard;
+    clearTimeout(timer);
+  }
+
+  publish(epoch: string, changes: Committed<ChatChanges>): void {
+    if (this.#isStopped) return;
+    this.#published++;
+    this.#outbox.add(epoch, changes, this.#state === 'open');
+    if (this.#state === 'open') this.#flushTimer ??= setTimeout(() => this.#flush(), COALESCE_MS);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    for (const timer of [this.#flushTimer, this.#beatTimer, this.#openTimer]) clearTimeout(timer);
+    this.#onFirstBeat?.();
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STOP_TIMEOUT_MS);
+    });
+    await Promise.race([this.#drain(), timeout]);
+    clearTimeout(timer);
+    this.#state = 'closed';
+    this.link.close();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#state === 'open' && (this.#sending !== undefined || !this.#outbox.isEmpty)) {
+      this.#flush();
+      await this.#sending;
+    }
+  }
+
+  async #open(): Promise<void> {
+    this.#state = 'opening';
+    try {
+      await this.link.open({
+        onMessage: (text, lane) => this.#receive(text, lane),
+        onLost: (reason) => this.#giveUp(reason),
+      });
+    } catch (error) {
+      this.#state = 'closed';
+      this.#giveUp(reasonOf(error));
+      return;
+    }
+    if (this.#isStopped) {
+      this.link.close();
+      return;
+    }
+    this.#state = 'open';
+    this.#heartbeat.reset();
+    this.#listener?.onGap();
+    this.#beat();
+  }
+
+  /** Closes the link, and opens it again after a while. */
+  #giveUp(reason: string): void {
+    if (this.#isStopped || this.#state === 'opening') return;
+    this.link.close();
+    this.#state = 'closed';
+    this.#heartbeat.reset();
+    this.#outbox.forgetChanges();
+    if (!this.#isFailing) this.#logger.warn(`The bus (${this.name}) does not work; polls go on. ${reason}`);
+    this.#isFailing = true;
+    const pauseMs = Math.min(REOPEN_MAX_MS, REOPEN_MIN_MS * 2 ** this.#failures++);
+    clearTimeout(this.#openTimer);
+    // All instances lose a server at the same moment, and must not come back to it at the same moment.
+    this.#openTimer = setTimeout(() => void this.#open(), pauseMs * (0.5 + Math.random() / 2)).unref();
+  }
+
+  #beat(): void {
+    if (this.#state !== 'open' || this.#isStopped) return;
+    if (this.#heartbeat.isSilent(this.link.beatLanes)) {
+      this.#giveUp('What is sent does not come back.');
+      return;
+    }
+    this.#heartbeat.begin();
+    this.#dueBeats = this.link.beatLanes;
+    this.#flush();
+  }
+
+  #flush(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    // Whoever is sending looks again when it is done.
+    if (this.#sending !== undefined || this.#state !== 'open') return;
+    if (this.#outbox.isEmpty && this.#dueBeats.length === 0) return;
+    const { number } = this.#heartbeat;
+    const sentAtMs = Date.now();
+    const { messages, undo } = this.#outbox.take(number, sentAtMs, (chatId) => laneOf(chatId, this.link.lanes));
+    // Any own message that comes back proves its lane.
+    const told = new Set(messages.map(({ lane }) => lane));
+    const beats = this.#dueBeats.filter((lane) => !told.has(lane));
+    const text = encodeHead({ sender: this.#sender, sentAtMs, beat: number, epoch: '' });
+    this.#dueBeats = [];
+    this.#sending = this.#send([...messages, ...beats.map((lane) => ({ lane, text }))], undo);
+  }
+
+  async #send(messages: readonly LaneMessage[], undo: () => void): Promise<void> {
+    try {
+      await this.link.send(messages);
+      this.#sending = undefined;
+    } catch (error) {
+      this.#sending = undefined;
+      undo();
+      if (this.#state === 'open') this.#giveUp(reasonOf(error));
+    }
+    if (!this.#isStopped) this.#flush();
+  }
+
+  #receive(text: string, lane: number): void {
+    const listener = this.#listener;
+    // A link that is being opened listens already; what it brings is as good.
+    if (this.#isStopped || this.#state === 'closed' || listener === undefined) return;
+    const message = decodeMessage(text, this.#sender, (chatId, members) => listener.wants(chatId, members));
+    if (message === undefined) {
+      this.#unreadable++;
+      return;
+    }
+    if (message.head.sender === this.#sender) this.#noteReturn(lane, message.head.beat);
+    for (const heard of message.heard) {
+      this.#heard++;
+      listener.onHeard(heard);
+    }
+  }
+
+  #noteReturn(lane: number, beat: number): void {
+    this.#heartbeat.noteReturn(lane, beat);
+    if (!this.isHealthy) return;
+    this.#failures = 0;
+    if (this.#isFailing) this.#logger.log(`The bus (${this.name}) works again.`);
+    this.#isFailing = false;
+    this.#onFirstBeat?.();
+    this.#onFirstBeat = undefined;
+  }
+}
+
+/** The lane of a chat, which every instance must find the same: FNV-1a of its id. */
+function laneOf(chatId: string, lanes: number): number {
+  if (lanes === 1) return 0;
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < chatId.length; at++) hash = Math.imul(hash ^ chatId.charCodeAt(at), 0x01000193);
+  return (hash >>> 0) % lanes;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,70 @@
+import { createClient } from 'redis';
+
+/** Connecting gives up after this long. */
+const CONNECT_TIMEOUT_MS = 3000;
+
+/** Commands that may wait for their answers; past it they fail at once. */
+const MAX_WAITING_COMMANDS = 10_000;
+
+/** A connection to one Redis node. */
+export type RedisNode = ReturnType<typeof makeNode>;
+
+/** Where a node is and how to log in. */
+export interface RedisNodeAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Connects to a node. The connection is one TCP connection and does not come back when it breaks: whoever opened it hears of that by
+ * `onLost`, once, and decides. Commands that cannot be sent fail at once.
+ *
+ * @param url - how to log in, and where unless `address` says otherwise.
+ */
+export async function openRedisNode(
+  url: URL,
+  onLost: (reason: string) => void,
+  address?: RedisNodeAddress,
+): Promise<RedisNode> {
+  const node = makeNode(url, address);
+  let lost: ((reason: string) => void) | undefined;
+  // Without a listener an error would end the process.
+  node.on('error', (error: Error) => lost?.(error.message));
+  node.on('end', () => lost?.('The connection to Redis has ended.'));
+  try {
+    await node.connect();
+  } catch (error) {
+    closeRedisNode(node);
+    throw error;
+  }
+  lost = (reason) => {
+    lost = undefined;
+    onLost(reason);
+  };
+  return node;
+}
+
+/** Closes at once; commands on their way reject. */
+export function closeRedisNode(node: RedisNode): void {
+  if (node.isOpen) node.destroy();
+}
+
+function makeNode(url: URL, address: RedisNodeAddress | undefined) {
+  const target = new URL(url);
+  if (address !== undefined) {
+    target.hostname = address.host.includes(':') ? `[${address.host}]` : address.host;
+    target.port = String(address.port);
+  }
+  return createClient({
+    url: target.href,
+    name: 'scrollback',
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: MAX_WAITING_COMMANDS,
+    socket: {
+      reconnectStrategy: false,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: 10_000,
+    },
+  });
+}

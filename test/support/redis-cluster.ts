@@ -1,0 +1,123 @@
+import { createClient } from 'redis';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { freePort, RedisServer } from './redis-server.js';
+
+const MASTERS = 3;
+const SLOTS = 16_384;
+const READY_TIMEOUT_MS = 30_000;
+
+/** Where the nodes talk among themselves is the port and this. */
+const NODE_TIMEOUT_MS = '2000';
+
+/** A Redis Cluster of three masters for tests, each a process of its own. */
+export class RedisCluster {
+  private constructor(private servers: RedisServer[]) {}
+
+  /** Starts it and waits until it serves every slot. */
+  static async start(): Promise<RedisCluster> {
+    const cluster = new RedisCluster([]);
+    const ports: number[] = [];
+    while (ports.length < MASTERS) ports.push(await freePort());
+    await cluster.#start(ports);
+    return cluster;
+  }
+
+  /** The nodes as `REDIS_URL` names them. */
+  get url(): string {
+    return this.servers.map(({ url }) => url).join(',');
+  }
+
+  get ports(): number[] {
+    return this.servers.map(({ url }) => Number(new URL(url).port));
+  }
+
+  /** Lets a node do nothing, with its connections open. */
+  pause(node: number): void {
+    process.kill(this.servers[node]!.pid!, 'SIGSTOP');
+  }
+
+  /** Lets a node go on. */
+  resume(node: number): void {
+    process.kill(this.servers[node]!.pid!, 'SIGCONT');
+  }
+
+  /** Ends all nodes without a goodbye. */
+  async kill(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.kill()));
+  }
+
+  /** Starts it again where it was; it remembers nothing. */
+  async restart(): Promise<void> {
+    await this.#start(this.ports);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop()));
+  }
+
+  /** Gives the slots of a node to another one, as a resharding does that has moved every key. */
+  async moveSlots(from: number, to: number): Promise<void> {
+    const target = await command(this.servers[to]!.url, ['CLUSTER', 'MYID']);
+    const [first, last] = slotsOf(from);
+    for (const { url } of [this.servers[to]!, ...this.servers.filter((_unused, at) => at !== to)]) {
+      const client = await createClient({ url }).connect();
+      const moves = Array.from({ length: last - first + 1 }, (_unused, at) =>
+        client.sendCommand(['CLUSTER', 'SETSLOT', String(first + at), 'NODE', String(target)]),
+      );
+      await Promise.all(moves);
+      client.destroy();
+    }
+  }
+
+  /** Channels of sharded publish and subscribe that somebody listens to, by node. */
+  countChannels(): Promise<number[]> {
+    const list = ({ url }: RedisServer): Promise<unknown> => command(url, ['PUBSUB', 'SHARDCHANNELS']);
+    return Promise.all(this.servers.map(async (server) => ((await list(server)) as unknown[]).length));
+  }
+
+  async #start(ports: readonly number[]): Promise<void> {
+    const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': NODE_TIMEOUT_MS };
+    this.servers = [];
+    for (const port of ports) {
+      // By default the second port is 10000 above the first, which may be past the last there is.
+      const more = { ...settings, 'cluster-port': String(await freePort()) };
+      this.servers.push(await RedisServer.start('', { port, settings: more }));
+    }
+    const busPorts = await Promise.all(
+      this.servers.map(({ url }) => command(url, ['CONFIG', 'GET', 'cluster-port']).then((reply) => valueOf(reply))),
+    );
+    for (const [at, { url }] of this.servers.entries()) {
+      const [first, last] = slotsOf(at);
+      await command(url, ['CLUSTER', 'ADDSLOTSRANGE', String(first), String(last)]);
+      await command(url, ['CLUSTER', 'SET-CONFIG-EPOCH', String(at + 1)]);
+    }
+    for (let at = 1; at < MASTERS; at++) {
+      await command(this.servers[0]!.url, ['CLUSTER', 'MEET', '127.0.0.1', String(ports[at]), busPorts[at]!]);
+    }
+    const isReady = async (): Promise<boolean> => {
+      const infos = await Promise.all(this.servers.map(({ url }) => command(url, ['CLUSTER', 'INFO'])));
+      return infos.every((info) => /cluster_state:ok[^]*cluster_known_nodes:3/.test(String(info)));
+    };
+    if (!(await waitUntil(isReady, READY_TIMEOUT_MS))) throw new Error('The Redis Cluster does not come up.');
+  }
+}
+
+function slotsOf(node: number): [number, number] {
+  const share = Math.ceil(SLOTS / MASTERS);
+  return [node * share, Math.min(SLOTS, (node + 1) * share) - 1];
+}
+
+async function command(url: string, words: string[]): Promise<unknown> {
+  const client = await createClient({ url }).connect();
+  try {
+    return await client.sendCommand(words);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** The value in the reply to CONFIG GET of one setting, as a map or as a list. */
+function valueOf(reply: unknown): string {
+  if (Array.isArray(reply)) return String(reply[1]);
+  return String(Object.values(reply as Record<string, unknown>)[0]);
+}

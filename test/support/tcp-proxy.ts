@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** A proxy that can stop passing anything on without closing, as a network does whose other end has gone without a word. */
+export class TcpProxy {
+  readonly #sockets = new Set<Socket>();
+  #isFrozen = false;
+
+  private constructor(private readonly server: Server) {}
+
+  /** Starts one on a free port of the loopback interface. `target` is a port there, or the path of a socket. */
+  static async start(target: number | string): Promise<TcpProxy> {
+    const server = createServer();
+    const proxy = new TcpProxy(server);
+    server.on('connection', (near) => {
+      const far = typeof target === 'number' ? connect(target, '127.0.0.1') : connect(target);
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        proxy.#sockets.add(from);
+        from.on('data', (chunk) => {
+          if (!proxy.#isFrozen) to.write(chunk);
+        });
+        from.on('error', () => undefined);
+        from.on('close', () => {
+          proxy.#sockets.delete(from);
+          if (!proxy.#isFrozen) to.destroy();
+        });
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** Swallows everything from now on, in new connections as well. */
+  freeze(): void {
+    this.#isFrozen = true;
+  }
+
+  /** Passes on what new connections say. What was opened before is of no use any more and is cut. */
+  thaw(): void {
+    this.#isFrozen = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+}
