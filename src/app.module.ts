@@ -43,6 +43,7 @@ export class AppModule {
       staleReads: environment.STALE_READS,
       bus: environment.COHERENCE_BUS,
       redisUrl: environment.REDIS_URL,
+      sharedCache: environment.SHARED_CACHE,
     });
     const auth: AuthOptions = { mode: environment.AUTH_MODE, keys: environment.AUTH_KEYS ?? [] };
     const chat: ChatOptions = { maxTextBytes: environment.MAX_TEXT_BYTES };

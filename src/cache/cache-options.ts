@@ -33,8 +33,10 @@ export interface CacheOptions {
   readonly staleReads?: StaleReads | undefined;
   /** How instances on one database tell each other of changes; absent: `none`, they find them by polls. */
   readonly bus?: BusName | undefined;
-  /** Where Redis is, for the bus `redis`: the URL of one node, or those of a cluster's nodes with commas between. */
+  /** Where Redis is, for the bus `redis` and the shared cache: the URL of one node, or those of a cluster's nodes with commas between. */
   readonly redisUrl?: string | undefined;
+  /** Whether instances share what they have loaded in Redis; absent: `off`. */
+  readonly sharedCache?: SharedCache | undefined;
 }
 
 /** What to do with reads that cannot be told to be fresh. */
@@ -48,3 +50,9 @@ export const CACHE_OPTIONS = Symbol('CacheOptions');
 
 /** How old what is told as fresh may be unless told otherwise, in milliseconds. */
 export const DEFAULT_STALENESS_BOUND_MS = 5000;
+
+/** Where instances share what they have loaded. */
+export type SharedCache = 'off' | 'redis';
+
+/** Every {@link SharedCache}. */
+export const SHARED_CACHES = ['off', 'redis'] as const satisfies readonly SharedCache[];

@@ -33,6 +33,7 @@ import { ChatRepairer } from './read/chat-repairer.js';
 import { InboxReader } from './read/inbox-reader.js';
 import { MessageReader } from './read/message-reader.js';
 import { UnreadReader } from './read/unread-reader.js';
+import { SharedChats, makeSharedChats } from './shared/shared-chats.js';
 import { ChangeApplier } from './write/change-applier.js';
 
 /** How to get {@link CacheOptions} at start, and the module that gives the repositories. */
@@ -77,7 +78,16 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         ChangeApplier,
         Revalidator,
         ChatRepairer,
-        ChatReader,
+        { provide: SharedChats, inject: [CACHE_OPTIONS, ChatRepository, HeadRepository], useFactory: makeSharedChats },
+        {
+          provide: ChatReader,
+          inject: [SharedChats, ChatRepository, CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator],
+          useFactory: (
+            shared: SharedChats | undefined,
+            chats: ChatRepository,
+            ...parts: [CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator]
+          ) => new ChatReader(shared ?? chats, ...parts),
+        },
         MessageReader,
         UnreadReader,
         InboxReader,

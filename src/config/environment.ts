@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { totalmem } from 'node:os';
 import { z } from 'zod';
-import { CACHE_MODES, DEFAULT_STALENESS_BOUND_MS, STALE_READS } from '../cache/cache-options.js';
+import { CACHE_MODES, DEFAULT_STALENESS_BOUND_MS, SHARED_CACHES, STALE_READS } from '../cache/cache-options.js';
 import { BUS_NAMES, type BusName } from '../cache/coherence/bus/coherence-bus.js';
 import { EVICTION_POLICIES } from '../cache/local/eviction/eviction-policy.js';
 import { DEFAULT_POLICY } from '../cache/local/eviction/policies.js';
@@ -68,6 +68,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
     .refine(isRedisUrl, 'must be a URL that begins with redis:// or rediss://, or several with commas between')
     .optional(),
   COHERENCE_BUS: z.enum(BUS_NAMES).optional(),
+  SHARED_CACHE: z.enum(SHARED_CACHES).default('off'),
   COHERENCE_POLL_MS: integer(10, 60_000).default(1000),
   STALENESS_BOUND_MS: integer(100, 3_600_000).default(DEFAULT_STALENESS_BOUND_MS),
   STALE_READS: z.enum(STALE_READS).default('serve'),
@@ -121,7 +122,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     AUTH_MODE: parsed.data.AUTH_MODE ?? ('none' as const),
     COHERENCE_BUS: parsed.data.COHERENCE_BUS ?? (parsed.data.REDIS_URL === undefined ? 'postgres' : 'redis'),
   };
-  const wrong = [...checkAccess(environment), ...checkBus(environment)];
+  const wrong = [...checkAccess(environment), ...checkRedis(environment)];
   if (wrong.length > 0) throw new ConfigurationError(wrong);
   return environment;
 }
@@ -142,9 +143,11 @@ function checkAccess(environment: Environment): BadVariable[] {
   return [];
 }
 
-function checkBus({ COHERENCE_BUS, REDIS_URL }: Environment): BadVariable[] {
-  if (COHERENCE_BUS !== 'redis' || REDIS_URL !== undefined) return [];
-  return [{ name: 'REDIS_URL', message: 'must be set when COHERENCE_BUS is redis' }];
+function checkRedis({ COHERENCE_BUS, REDIS_URL, SHARED_CACHE }: Environment): BadVariable[] {
+  if (REDIS_URL !== undefined) return [];
+  if (COHERENCE_BUS === 'redis') return [{ name: 'REDIS_URL', message: 'must be set when COHERENCE_BUS is redis' }];
+  if (SHARED_CACHE === 'redis') return [{ name: 'REDIS_URL', message: 'must be set when SHARED_CACHE is redis' }];
+  return [];
 }
 
 function isLoopback(host: string): boolean {

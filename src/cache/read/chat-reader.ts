@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
-import { ChatRepository, type LoadedChat } from '../../storage/chat-repository.js';
+import type { ChatRepository, LoadedChat } from '../../storage/chat-repository.js';
 import { TailRepository } from '../../storage/tail-repository.js';
 import { CacheStats } from '../cache-stats.js';
 import { CacheState, type ReadState } from '../cache-state.js';
@@ -65,7 +65,7 @@ export class ChatReader {
   readonly #pending = new Map<string, Promise<ChatEntry>>();
 
   constructor(
-    private readonly chats: ChatRepository,
+    private readonly chats: Pick<ChatRepository, 'loadChats'>,
     @Inject(CacheState) private readonly state: ReadState,
     private readonly stats: CacheStats,
     private readonly tails: TailRepository,

@@ -1,7 +1,9 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { RedisValues, VersionedValue } from '../../redis/redis-values.js';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { parseRedisUrls } from '../../redis/redis-address.js';
+import { RedisValues, type VersionedValue } from '../../redis/redis-values.js';
 import type { ChatRepository, LoadedChat } from '../../storage/chat-repository.js';
 import type { HeadRepository } from '../../storage/head-repository.js';
+import type { CacheOptions } from '../cache-options.js';
 
 /** What is not asked for again goes after this long. */
 const TTL_MS = 3_600_000;
@@ -29,7 +31,6 @@ export interface SharedStats {
  * version never changes, so what is found at the version that the database has now **is** what the database would tell; anything else is
  * left aside. So nothing that Redis loses, keeps too long or mixes up can make an answer wrong.
  */
-@Injectable()
 export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplicationShutdown {
   #hits = 0;
   #misses = 0;
@@ -85,6 +86,22 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
       this.#writing--;
     });
   }
+}
+
+/**
+ * Makes the shared tier if the options want one, and begins to connect.
+ *
+ * @throws TypeError when no URL, or none that can be used, says where Redis is.
+ */
+export function makeSharedChats(
+  { sharedCache = 'off', redisUrl = '' }: Pick<CacheOptions, 'sharedCache' | 'redisUrl'>,
+  chats: ChatRepository,
+  heads: HeadRepository,
+): SharedChats | undefined {
+  if (sharedCache === 'off') return undefined;
+  const urls = parseRedisUrls(redisUrl);
+  if (urls === undefined) throw new TypeError('The shared cache needs the URL of Redis.');
+  return new SharedChats(chats, heads, new RedisValues(urls));
 }
 
 /** All that is kept of a chat is on one node of a cluster. */

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createClient } from 'redis';
+import { SharedChats } from '../../src/cache/shared/shared-chats.js';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { DEADLINE_MS } from '../support/process.js';
+import { RedisServer } from '../support/redis-server.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { startTestInstance, type TestInstance } from '../support/test-instance.js';
+
+let redis: RedisServer;
+let client: ReturnType<typeof createClient>;
+let database: TestDatabase;
+let one: TestInstance;
+let other: TestInstance;
+let chatId: string;
+
+beforeAll(async () => {
+  redis = await RedisServer.start('');
+  client = createClient({ url: redis.url });
+  client.on('error', () => undefined);
+  await client.connect();
+  database = await createTestDatabase();
+  const settings = { COHERENCE_POLL_MS: '60000', COHERENCE_BUS: 'none', REDIS_URL: redis.url, SHARED_CACHE: 'redis' };
+  one = await startTestInstance(settings, database);
+  other = await startTestInstance(settings, database);
+  chatId = (await one.api.createChat({ title: 'shared', participants: [{ userId: 'ann' }, { userId: 'bob' }] })).id;
+  for (let sent = 1; sent <= 5; sent++) await one.api.send(chatId, { senderId: 'ann', text: `text ${sent}` });
+});
+afterAll(async () => {
+  await one.close();
+  await other.close();
+  await database.drop();
+  client.destroy();
+  await redis.stop();
+});
+
+function statsOf(instance: TestInstance): { hits: number; misses: number } {
+  return { ...instance.instance.app.get(SharedChats).stats };
+}
+
+/** Makes an instance forget the chat, reads it, and tells where it was found. */
+async function readAnew(instance: TestInstance): Promise<'shared' | 'database'> {
+  await instance.api.delete(`/v1/admin/cache/chats/${chatId}`);
+  const before = statsOf(instance);
+  const page = await instance.api.page(chatId);
+  const [row] = await database.query<{ version: string }>('SELECT version FROM chat_head WHERE chat_id = $1', [chatId]);
+  const rows = await database.query<{ text: string }>('SELECT text FROM message WHERE chat_id = $1 ORDER BY seq', [
+    chatId,
+  ]);
+  expect(page.version).toBe(Number(row!.version));
+  expect(page.items.map((item) => ('text' in item ? item.text : undefined))).toEqual(rows.map(({ text }) => text));
+  return statsOf(instance).hits > before.hits ? 'shared' : 'database';
+}
+
+/** Waits until a version is shared: that happens behind the reader's back. */
+async function expectShared(version: number): Promise<void> {
+  const isThere = async (): Promise<boolean> => (await client.hGet(key(), 'version')) === String(version);
+  expect(await waitUntil(isThere, DEADLINE_MS)).toBe(true);
+}
+
+const key = (): string => `scrollback:{${chatId}}:chat`;
+
+describe('what instances share in Redis', () => {
+  it('is loaded by one of them, and by the others not again', async () => {
+    expect(await readAnew(one)).toBe('database');
+    await expectShared(6);
+    expect(await readAnew(other)).toBe('shared');
+    expect(await other.api.inbox('bob')).toEqual(await one.api.inbox('bob'));
+  });
+
+  it('is left aside when it is of an older version than the database has', async () => {
+    await one.api.send(chatId, { senderId: 'ann', text: 'newer' });
+    expect(await readAnew(other)).toBe('database');
+    await expectShared(7);
+    expect(await readAnew(one)).toBe('shared');
+  });
+
+  it('never goes back to an older version, and is of no use in another epoch', async () => {
+    const held = await client.hGetAll(key());
+    await one.api.send(chatId, { senderId: 'ann', text: 'newest' });
+    expect(await readAnew(one)).toBe('database');
+    await expectShared(8);
+    await client.hSet(key(), { ...held, version: '8', epoch: 'another' });
+    expect(await readAnew(other)).toBe('database');
+    await expectShared(8);
+  });
+
+  it('is not believed when it is broken, or says of itself that it is of another version', async () => {
+    const held = await client.hGetAll(key());
+    await client.hSet(key(), { value: '{broken' });
+    expect(await readAnew(other)).toBe('database');
+    await client.hSet(key(), { value: held['value']!.replace('"version":8', '"version":7') });
+    expect(await readAnew(other)).toBe('database');
+  });
+
+  it('falls away without harm when Redis does', async () => {
+    await redis.stop();
+    for (let round = 0; round < 3; round++) expect(await readAnew(one)).toBe('database');
+    expect((await one.api.send(chatId, { senderId: 'ann', text: 'without' })).seq).toBe(8);
+    expect(await readAnew(other)).toBe('database');
+  });
+});
