@@ -12,7 +12,7 @@ export const ENTRY_BUGS: readonly SeededBug[] = [
     edits: [{ find: JUDGE, replace: "if (changeVersion > 0) return 'apply';" }],
     caughtBy: {
       file: CHAT_READER_TEST,
-      name: 'a fill of a chat takes a write once that it has read and that is announced afterwards',
+      name: 'a held chat ignores changes that come again',
     },
   },
   {
@@ -67,17 +67,17 @@ export const ENTRY_BUGS: readonly SeededBug[] = [
     ],
     caughtBy: {
       file: 'test/unit/published-bytes.test.ts',
-      name: 'the slices of a page stay what they were when a message of the page is edited to a shorter text',
+      name: 'the slices of a page stay what they were when a message is edited or deleted whose block has room to spare',
     },
   },
   {
-    name: 'recycled-bytes-of-the-evicted',
-    does: 'gives the buffer of a block that was packed to what is allocated next.',
+    name: 'recycled-bytes-of-the-packed',
+    does: 'wipes the buffer that a block has had before it was packed, as who uses it again would.',
     file: 'src/cache/local/message-block.ts',
     edits: [{ find: '    this.#buffer = packed;\n', replace: '    this.#buffer.fill(0);\n    this.#buffer = packed;\n' }],
     caughtBy: {
       file: 'test/unit/published-bytes.test.ts',
-      name: 'the slices of a page stay what they were when its blocks are packed and go',
+      name: 'the slices of a page stay what they were when their blocks are packed, and when all is given back',
     },
   },
   {

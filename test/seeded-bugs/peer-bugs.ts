@@ -33,7 +33,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     does: 'goes on as if nothing had been published while the bus was away.',
     file: PEERS,
     edits: [{ find: '  onGap(): void {\n    this.poller.pollSoon();\n', replace: '  onGap(): void {\n' }],
-    caughtBy: { file: PEERS_TEST, name: 'an instance whose bus has come back looks at once for what it has missed' },
+    caughtBy: { file: PEERS_TEST, name: 'an instance that polls by itself looks at once for what it has missed when its bus has come back' },
   },
   {
     name: 'lease-from-the-end',

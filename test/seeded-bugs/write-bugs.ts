@@ -24,7 +24,7 @@ export const WRITE_BUGS: readonly SeededBug[] = [
     edits: [{ find: 'for (const chatId of batch.keys()) this.feed.announceUnknown(chatId);', replace: '' }],
     caughtBy: {
       file: 'test/integration/announcement.test.ts',
-      name: 'a write whose connection breaks while it commits makes the cache forget the chat, and the next reader sees it',
+      name: 'a write that is committed while the answer to COMMIT is lost makes the cache forget the chat: the next reader sees it',
     },
   },
   {
