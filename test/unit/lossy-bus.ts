@@ -1,22 +1,26 @@
 import type { BusListener, CoherenceBus } from '../../src/cache/coherence/bus/coherence-bus.js';
 import type { ChatChanges, Committed } from '../../src/storage/write/change.js';
 
-/** What becomes of a message on its way to one listener: it may be delivered later, more than once, or never. */
-export type Carrier = (deliver: () => void) => void;
+/** What an instance has published, on its way to one of the others. */
+export interface BusMessage {
+  readonly to: LossyBus;
+  readonly epoch: string;
+  readonly changes: Committed<ChatChanges>;
+}
 
-/** Delivers every message at once. */
-const atOnce: Carrier = (deliver) => deliver();
+/** Decides what becomes of a message: whether {@link LossyBus.deliver} is called for it at once, later, more than once, or never. */
+export type Carrier = (message: BusMessage) => void;
 
 /** Connects the buses of instances in memory. */
 export class LossyNetwork {
   readonly #buses: LossyBus[] = [];
 
-  constructor(private readonly carry: Carrier = atOnce) {}
+  constructor(private readonly carry: Carrier) {}
 
   /** Makes the bus of one more instance. */
   connect(): LossyBus {
     const bus = new LossyBus((epoch, changes) => {
-      for (const each of this.#buses) if (each !== bus) this.carry(() => each.deliver(epoch, changes));
+      for (const to of this.#buses) if (to !== bus) this.carry({ to, epoch, changes });
     });
     this.#buses.push(bus);
     return bus;
@@ -51,7 +55,7 @@ export class LossyBus implements CoherenceBus {
   }
 
   /** What a peer has published comes. */
-  deliver(epoch: string, changes: Committed<ChatChanges>): void {
+  deliver({ epoch, changes }: Pick<BusMessage, 'epoch' | 'changes'>): void {
     const { chatId } = changes;
     const concernsMembers = changes.changes.some(({ type }) => type === 'created' || type === 'participant');
     const isWanted = this.#listener?.wants(chatId, concernsMembers) === true;
