@@ -69,7 +69,9 @@ describe('what is loaded is of the version that it names, whoever writes between
   });
 
   it('what has changed since a version', async () => {
-    const loaded = await loadWhileWriting(() => messages.loadChanges(chatId, 2, 100, { participantCount: 1, version: 2 }));
+    const loaded = await loadWhileWriting(() =>
+      messages.loadChanges(chatId, 2, 100, { participantCount: 1, version: 2 }),
+    );
     expect(loaded).toMatchObject({ version: FIRST_MESSAGES + 1, lastSeq: FIRST_MESSAGES, throughVersion: 4 });
     expect(loaded!.messages.map(({ seq }) => seq)).toEqual([2, 3]);
   });

@@ -39,14 +39,21 @@ export const ENTRY_BUGS: readonly SeededBug[] = [
     name: 'repair-forgets-deletions',
     does: 'brings an entry up to date by what has changed although rows have vanished.',
     file: 'src/cache/read/chat-repairer.ts',
-    edits: [{ find: 'throughVersion === version && resetVersion <= since && ', replace: 'throughVersion === version && ' }],
+    edits: [
+      { find: 'throughVersion === version && resetVersion <= since && ', replace: 'throughVersion === version && ' },
+    ],
     caughtBy: { file: CHAT_READER_TEST, name: 'a held chat is loaded anew when rows have vanished' },
   },
   {
     name: 'repair-forgets-the-index',
     does: 'does not tell the index of users who has come into a chat that was repaired.',
     file: 'src/cache/read/chat-repairer.ts',
-    edits: [{ find: 'if (leftAtMs === null) this.state.addUserChat(userId, entry.chatId);', replace: 'void [userId, leftAtMs];' }],
+    edits: [
+      {
+        find: 'if (leftAtMs === null) this.state.addUserChat(userId, entry.chatId);',
+        replace: 'void [userId, leftAtMs];',
+      },
+    ],
     caughtBy: {
       file: 'test/unit/inbox-reader.test.ts',
       name: 'an inbox names a chat whose repair has found that the user came into it',
@@ -74,7 +81,9 @@ export const ENTRY_BUGS: readonly SeededBug[] = [
     name: 'recycled-bytes-of-the-packed',
     does: 'wipes the buffer that a block has had before it was packed, as who uses it again would.',
     file: 'src/cache/local/message-block.ts',
-    edits: [{ find: '    this.#buffer = packed;\n', replace: '    this.#buffer.fill(0);\n    this.#buffer = packed;\n' }],
+    edits: [
+      { find: '    this.#buffer = packed;\n', replace: '    this.#buffer.fill(0);\n    this.#buffer = packed;\n' },
+    ],
     caughtBy: {
       file: 'test/unit/published-bytes.test.ts',
       name: 'the slices of a page stay what they were when their blocks are packed, and when all is given back',

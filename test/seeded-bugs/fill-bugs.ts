@@ -45,6 +45,18 @@ export const FILL_BUGS: readonly SeededBug[] = [
     },
   },
   {
+    name: 'joins-a-stale-flight',
+    does: 'answers a reader who comes in doubt by a fill that had read longer ago than the bound allows.',
+    file: CHAT_READER,
+    edits: [
+      { find: 'if (!this.state.isHolding || this.state.lease.covers(entry)) return entry;', replace: 'return entry;' },
+    ],
+    caughtBy: {
+      file: 'test/unit/doubt.test.ts',
+      name: 'what is on its way when the lease has run out is not what a reader gets who comes when the bound has gone by since it was read',
+    },
+  },
+  {
     name: 'joins-an-old-look',
     does: 'takes the answer of a look at versions that had begun before the reader asked.',
     file: 'src/cache/coherence/revalidator.ts',

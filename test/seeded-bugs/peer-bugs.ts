@@ -26,27 +26,38 @@ export const PEER_BUGS: readonly SeededBug[] = [
     does: 'does not heed what the poll finds: what the bus has lost is never learned.',
     file: POLLER,
     edits: [{ find: "      this.state.noteVersion(chatId, version, 'poll');\n", replace: '' }],
-    caughtBy: { file: PEERS_TEST, name: 'an instance whose bus loses everything learns by the poll what a peer has written' },
+    caughtBy: {
+      file: PEERS_TEST,
+      name: 'an instance whose bus loses everything learns by the poll what a peer has written',
+    },
   },
   {
     name: 'nothing-on-reconnect',
     does: 'goes on as if nothing had been published while the bus was away.',
     file: PEERS,
     edits: [{ find: '  onGap(): void {\n    this.poller.pollSoon();\n', replace: '  onGap(): void {\n' }],
-    caughtBy: { file: PEERS_TEST, name: 'an instance that polls by itself looks at once for what it has missed when its bus has come back' },
+    caughtBy: {
+      file: PEERS_TEST,
+      name: 'an instance that polls by itself looks at once for what it has missed when its bus has come back',
+    },
   },
   {
     name: 'lease-from-the-end',
     does: 'counts freshness from the end of a poll, which may have read long before.',
     file: POLLER,
     edits: [{ find: 'this.state.lease.confirm(start);', replace: 'this.state.lease.confirm(this.state.lease.now());' }],
-    caughtBy: { file: 'test/unit/doubt.test.ts', name: 'the lease counts from the start of a poll, however long its answer takes' },
+    caughtBy: {
+      file: 'test/unit/doubt.test.ts',
+      name: 'the lease counts from the start of a poll, however long its answer takes',
+    },
   },
   {
     name: 'epoch-ignored-by-the-poll',
     does: 'keeps what it holds when the database has become another one.',
     file: POLLER,
-    edits: [{ find: 'if (first.epoch !== this.state.epoch) await', replace: 'if (this.state.epoch === undefined) await' }],
+    edits: [
+      { find: 'if (first.epoch !== this.state.epoch) await', replace: 'if (this.state.epoch === undefined) await' },
+    ],
     caughtBy: {
       file: 'test/unit/doubt.test.ts',
       name: 'a database that has been restored empties the cache at the next poll, though its versions are lower',

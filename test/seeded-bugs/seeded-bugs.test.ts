@@ -54,7 +54,8 @@ describe('the table of seeded bugs', () => {
       .filter((line) => line.startsWith('| `'));
     expect(documented).toEqual(
       SEEDED_BUGS.map(
-        ({ name, does, file, caughtBy }) => `| \`${name}\` | ${does} | \`${file}\` | \`${caughtBy.file}\`: ${caughtBy.name} |`,
+        ({ name, does, file, caughtBy }) =>
+          `| \`${name}\` | ${does} | \`${file}\` | \`${caughtBy.file}\`: ${caughtBy.name} |`,
       ),
     );
   });
@@ -76,5 +77,12 @@ describe('the table of seeded bugs', () => {
 
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_cell, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

@@ -30,8 +30,7 @@ export interface Transaction {
 
 /** A read on one instance. */
 export type Read =
-  | { readonly type: 'chat' | 'page'; readonly chatId: string }
-  | { readonly type: 'inbox'; readonly userId: string };
+  { readonly type: 'chat' | 'page'; readonly chatId: string } | { readonly type: 'inbox'; readonly userId: string };
 
 interface Instance {
   readonly name: string;
