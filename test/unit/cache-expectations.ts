@@ -32,19 +32,15 @@ export function expectHeldAs(entry: ChatEntry, state: ChatState): void {
 
 /** The ledger is the sum of what is held, charged in full, and within the budget. */
 export function expectLedger(store: MemoryStore): void {
-  let bytes = 0;
-  const charge = (resident: Resident): void => {
-    expect(resident.chargedBytes).toBe(resident.bytes);
-    bytes += resident.bytes;
-  };
+  const held: Resident[] = [];
   for (const chatId of store.chatIds) {
     const entry = store.getChat(chatId)!;
-    charge(entry);
-    for (const block of entry.blocks.values()) charge(block);
+    held.push(entry, ...entry.blocks.values());
   }
-  for (const userId of store.userIds) charge(store.getUser(userId)!);
-  expect(store.bytes).toBe(bytes);
-  expect(bytes).toBeLessThanOrEqual(store.maxBytes);
+  for (const userId of store.userIds) held.push(store.getUser(userId)!);
+  expect(held.filter(({ chargedBytes, bytes }) => chargedBytes !== bytes)).toEqual([]);
+  expect(store.bytes).toBe(held.reduce((sum, { bytes }) => sum + bytes, 0));
+  expect(store.bytes).toBeLessThanOrEqual(store.maxBytes);
 }
 
 /** The chat's JSON at a version. */

@@ -80,7 +80,7 @@ describe('two instances under every order of events, with a bus that loses, dela
           await scheduler.waitFor(scene.settle());
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   }, 240_000);
 });
