@@ -4,24 +4,33 @@ import { seed } from './mutant.js';
 import { SEEDED_BUGS } from './seeded-bugs.js';
 import { tryBugs, type Trial } from './trial.js';
 
-/** Names of the bugs to try, comma-separated; all when it is empty. */
-const WANTED = (process.env['SEEDED_BUGS'] ?? '').split(',').filter((name) => name !== '');
+/**
+ * Names of the bugs to try, comma-separated, all of them when it is empty, as `npm run test:seeded-bugs` sets it. Absent, in the whole suite, those whose tests
+ * need no database: they are quick.
+ */
+const ASKED = process.env['SEEDED_BUGS'];
+
+const WANTED = (ASKED ?? '').split(',').filter((name) => name !== '');
 
 /** What an assertion says when it fails: of jest, of fast-check, and of a gate at which a step was to wait. */
 const ASSERTION = /expect\(|Property failed after|nothing waits at/;
 
-const bugs = SEEDED_BUGS.filter(({ name }) => WANTED.length === 0 || WANTED.includes(name));
+const bugs = SEEDED_BUGS.filter(({ name, caughtBy }) => {
+  if (ASKED === undefined) return caughtBy.file.startsWith('test/unit/');
+  return WANTED.length === 0 || WANTED.includes(name);
+});
 
 describe('a seeded bug', () => {
   let trials: ReadonlyMap<string, Trial> = new Map();
 
   beforeAll(async () => {
-    const isAlone = process.env['SEEDED_BUGS'] !== undefined;
-    trials = new Map((await tryBugs(bugs, isAlone ? 2 : 1)).map((trial) => [trial.bug.name, trial]));
+    // In the whole suite, other tests run beside this one.
+    const workers = ASKED === undefined ? 1 : 2;
+    trials = new Map((await tryBugs(bugs, workers)).map((trial) => [trial.bug.name, trial]));
   }, 360_000);
 
   afterAll(() => {
-    if (process.env['SEEDED_BUGS'] === undefined) return;
+    if (ASKED === undefined) return;
     const rows = [...trials.values()].map(({ bug, withBug }) => [
       bug.name,
       `${bug.caughtBy.file}: ${bug.caughtBy.name}`,
