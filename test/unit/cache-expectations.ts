@@ -1,6 +1,8 @@
 import { expect } from '@jest/globals';
 import { ChatEntry } from '../../src/cache/local/chat-entry.js';
+import type { MemoryStore } from '../../src/cache/local/memory-store.js';
 import { BLOCK_SIZE } from '../../src/cache/local/message-block.js';
+import type { Resident } from '../../src/cache/local/resident.js';
 import { messageJson } from '../../src/cache/local/wire-json.js';
 import type { WireInbox } from '../../src/cache/wire-types.js';
 import type { CacheUnderTest } from './cache-under-test.js';
@@ -8,8 +10,12 @@ import { isMember, unreadIn, type ChatState, type FakeDatabase } from './fake-da
 
 /** The entry is what the database has now, and every block of it says what the rows say. */
 export function expectHeldAsInDatabase(tested: CacheUnderTest, database: FakeDatabase, chatId: string): void {
-  const entry = tested.state.store.getChat(chatId)!;
-  const state = database.state(chatId);
+  expectHeldAs(tested.state.store.getChat(chatId)!, database.state(chatId));
+}
+
+/** The entry is what the database has, or had, at a version, and every block of it says what the rows say. */
+export function expectHeldAs(entry: ChatEntry, state: ChatState): void {
+  const { chatId } = entry;
   expect(entry.version).toBe(state.version);
   expect(entry.lastSeq).toBe(state.lastSeq);
   expect(entry.isPresent).toBe(state.chat !== undefined);
@@ -22,6 +28,19 @@ export function expectHeldAsInDatabase(tested: CacheUnderTest, database: FakeDat
     expect(block.endSeq).toBe(end);
     expect(block.slice(block.firstSeq, end).toString()).toBe(itemsOf(state, block.firstSeq, end));
   }
+}
+
+/** The ledger is the sum of what is held, charged in full, and within the budget. */
+export function expectLedger(store: MemoryStore): void {
+  const held: Resident[] = [];
+  for (const chatId of store.chatIds) {
+    const entry = store.getChat(chatId)!;
+    held.push(entry, ...entry.blocks.values());
+  }
+  for (const userId of store.userIds) held.push(store.getUser(userId)!);
+  expect(held.filter(({ chargedBytes, bytes }) => chargedBytes !== bytes)).toEqual([]);
+  expect(store.bytes).toBe(held.reduce((sum, { bytes }) => sum + bytes, 0));
+  expect(store.bytes).toBeLessThanOrEqual(store.maxBytes);
 }
 
 /** The chat's JSON at a version. */

@@ -1,8 +1,11 @@
 import type { CacheMode, StaleReads } from '../../src/cache/cache-options.js';
 import { CacheState } from '../../src/cache/cache-state.js';
 import { CacheStats } from '../../src/cache/cache-stats.js';
+import type { CoherenceBus } from '../../src/cache/coherence/bus/coherence-bus.js';
 import { NoBus } from '../../src/cache/coherence/bus/no-bus.js';
 import { CoherenceStats } from '../../src/cache/coherence/coherence-stats.js';
+import { Lease, systemClock, type Clock } from '../../src/cache/coherence/lease.js';
+import { Peers } from '../../src/cache/coherence/peers.js';
 import { Poller } from '../../src/cache/coherence/poller.js';
 import { Revalidator } from '../../src/cache/coherence/revalidator.js';
 import { MessageCache } from '../../src/cache/message-cache.js';
@@ -42,6 +45,22 @@ export type StatementsInMemory = Pick<
   | 'findMemberships'
 >;
 
+/** How long what is held counts as fresh where a test has no clock of its own: for the whole of it. */
+const NO_BOUND_MS = 1_000_000;
+
+/** What a test may have otherwise. */
+export interface CacheUnderTestOptions {
+  readonly maxBytes?: number;
+  readonly mode?: CacheMode;
+  readonly tailMessages?: number;
+  readonly staleReads?: StaleReads;
+  /** Absent: none, nobody else is heard. */
+  readonly bus?: CoherenceBus;
+  /** Tells the lease the time; absent: the machine's. */
+  readonly clock?: Clock;
+  readonly stalenessBoundMs?: number;
+}
+
 /** The cache with its real parts, over a database in memory whose answers come when the test lets them. */
 export class CacheUnderTest {
   readonly state: CacheState;
@@ -52,6 +71,7 @@ export class CacheUnderTest {
   readonly chats: ChatReader;
   readonly messages: MessageReader;
   readonly poller: Poller;
+  readonly peers: Peers;
   readonly cache: MessageCache;
   readonly #feed = new ChangeFeed();
 
@@ -63,7 +83,10 @@ export class CacheUnderTest {
       mode = 'on',
       tailMessages = TAIL_MESSAGES,
       staleReads = 'serve',
-    }: { maxBytes?: number; mode?: CacheMode; tailMessages?: number; staleReads?: StaleReads } = {},
+      bus = new NoBus(),
+      clock = systemClock,
+      stalenessBoundMs = NO_BOUND_MS,
+    }: CacheUnderTestOptions = {},
   ) {
     const ask = async <T>(name: string, read: () => T): Promise<T> => {
       await passage(`${name} reads`);
@@ -106,9 +129,10 @@ export class CacheUnderTest {
       tailMessages,
       warmDeadlineMs: 0,
       pollMs: 1_000_000,
-      stalenessBoundMs: 1_000_000,
+      stalenessBoundMs,
       staleReads,
     });
+    Object.assign(this.state, { lease: new Lease(stalenessBoundMs, clock) });
     this.state.lease.confirm(this.state.lease.now());
     this.applier = new ChangeApplier(this.state, this.#feed);
     const heads = headRepository as HeadRepository;
@@ -125,12 +149,18 @@ export class CacheUnderTest {
       tailRepository: tails,
     });
     this.cache = new MessageCache(cached, past, this.state, this.stats);
-    this.poller = new Poller(heads, this.applier, this.state, new NoBus());
+    this.poller = new Poller(heads, this.applier, this.state, bus);
+    this.peers = new Peers(bus, this.applier, this.poller, this.state, this.coherence, this.#feed);
   }
 
   /** What the group commit does after COMMIT. */
   announce(chatId: string, ...changes: readonly Change[]): void {
     this.#feed.announce(asCommitted({ chatId, changes }));
+  }
+
+  /** What the group commit does when the answer to COMMIT is lost. */
+  announceUnknown(chatId: string): void {
+    this.#feed.announceUnknown(chatId);
   }
 }
 

@@ -2,7 +2,19 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { expectHeldAsInDatabase } from './cache-expectations.js';
 import { quiet } from './cache-under-test.js';
 import { sampleChatId } from './sample-records.js';
-import { CHAT, LAST_SEQ, SEND, database, gate, load, tested, write, writeElsewhere, repair } from './gated-chat.js';
+import {
+  CHAT,
+  LAST_SEQ,
+  SEND,
+  database,
+  gate,
+  load,
+  passUntil,
+  repair,
+  tested,
+  write,
+  writeElsewhere,
+} from './gated-chat.js';
 
 describe('a fill of a chat', () => {
   it('brings what it read up to a write that is announced while the answer is on its way', async () => {
@@ -102,6 +114,18 @@ describe('a fill of a chat', () => {
     expect((await reading).entry).toMatchObject({ version: 1, chatId: other, isPresent: true });
   });
 
+  it('that has read too early for a reader who joins it is not what this reader gets', async () => {
+    const first = tested.chats.read(CHAT);
+    await gate.open('loadChats reads');
+    writeElsewhere(SEND);
+    const second = tested.chats.read(CHAT, { minVersion: 2 });
+    await gate.open('loadChats answers');
+    expect((await first).entry.version).toBe(1);
+    await passUntil(second);
+    expect((await second).entry.version).toBe(2);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
   it('of a chat that is deleted meanwhile shows it to nobody', async () => {
     const reading = tested.cache.getChat(CHAT);
     await gate.open('loadChats reads');
@@ -181,6 +205,15 @@ describe('a held chat', () => {
     expect(gate.waiting).toEqual([]);
   });
 
+  it('ignores changes that come again', () => {
+    const edits = [1, 2].map(() => database.commit(CHAT, { type: 'edit', seq: LAST_SEQ })!);
+    tested.announce(CHAT, ...edits);
+    for (const change of [edits[0]!, edits[1]!, edits[0]!]) {
+      tested.announce(CHAT, change);
+      expectHeldAsInDatabase(tested, database, CHAT);
+    }
+  });
+
   it('that is being told what it missed takes what is announced meanwhile', async () => {
     writeElsewhere(SEND);
     tested.state.noteVersion(CHAT, 2, 'poll');
@@ -223,14 +256,7 @@ describe('a held chat', () => {
 
   it('refuses a reader who asks for a version that nobody has committed, and stays held', async () => {
     const reading = tested.chats.read(CHAT, { minVersion: 5 }).catch((error: unknown) => error);
-    let isSettled = false;
-    void reading.then(() => {
-      isSettled = true;
-    });
-    while (!isSettled) {
-      for (const step of gate.waiting) await gate.open(step);
-      await quiet();
-    }
+    await passUntil(reading);
     expect(await reading).toMatchObject({ code: 'version_not_reached' });
     expect(tested.state.store.getChat(CHAT)).toMatchObject({ version: 1 });
   });

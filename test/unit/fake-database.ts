@@ -48,6 +48,11 @@ export class FakeDatabase {
   #epoch = 1;
   readonly #changedAt = new Map<string, number>();
 
+  /** Identity of the present history. */
+  get epoch(): string {
+    return String(this.#epoch);
+  }
+
   /** The chat as it was at a version, or is. */
   state(chatId: string, version?: number): ChatState {
     const history = this.#histories.get(chatId) ?? [];
@@ -165,7 +170,7 @@ export class FakeDatabase {
     const changed = [...this.#changedAt].filter(([, at]) => at > Number(horizon ?? Infinity));
     return {
       horizon: String(this.#commits),
-      epoch: String(this.#epoch),
+      epoch: this.epoch,
       changed: changed.map(([chatId]) => ({ chatId, version: this.state(chatId).version })),
       next: undefined,
     };
@@ -173,7 +178,7 @@ export class FakeDatabase {
 
   findVersions(chatIds: readonly string[]): { epoch: string; versions: Map<string, number> } {
     const versions = new Map(chatIds.map((chatId) => [chatId, this.state(chatId).version]));
-    return { epoch: String(this.#epoch), versions };
+    return { epoch: this.epoch, versions };
   }
 
   findMemberships(chatIds: readonly string[], userIds: readonly string[]): { chatId: string; userId: string }[] {

@@ -54,3 +54,15 @@ export async function repair(): Promise<void> {
   await gate.open('loadChanges answers');
   await Promise.race([reading, quiet()]);
 }
+
+/** Lets everything pass until a promise is settled. */
+export async function passUntil(promise: Promise<unknown>): Promise<void> {
+  let isSettled = false;
+  const note = (): void => {
+    isSettled = true;
+  };
+  promise.then(note, note);
+  for (await quiet(); !isSettled; await quiet()) {
+    for (const step of gate.waiting) await gate.open(step);
+  }
+}

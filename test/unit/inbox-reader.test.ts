@@ -138,4 +138,22 @@ describe('an inbox', () => {
     expect(await reading).toMatchObject({ message: 'connection lost' });
     await readInbox('bob');
   });
+
+  it('counts a message once that is announced twice', async () => {
+    await readInbox('bob');
+    const change = database.commit(CHAT, { type: 'send', senderId: 'alice' })!;
+    tested.announce(CHAT, change);
+    tested.announce(CHAT, change);
+    expect(await readInbox('bob')).toBe(0);
+  });
+
+  it('names a chat whose repair has found that the user came into it', async () => {
+    await readInbox('bob');
+    await readInbox('carol');
+    database.commit(CHAT, { type: 'join', userId: 'carol' });
+    write(CHAT, { type: 'send', senderId: 'alice' });
+    await passUntil(tested.chats.read(CHAT));
+    expect(tested.coherence.repairs).toMatchObject({ gap: 1 });
+    await readInbox('carol');
+  });
 });

@@ -286,6 +286,15 @@ describe('the memory store', () => {
     checkInvariants(store);
   });
 
+  it('charges a block for what is appended to it', () => {
+    const store = new MemoryStore(1_000_000, (capacityBytes) => new LruPolicy(capacityBytes));
+    run(store, { type: 'install', chat: 0, lastSeq: 3, tail: 3, users: 1, place: 'new' });
+    const before = store.bytes;
+    run(store, { type: 'change', chat: 0, kind: 'send', length: 3000, at: 0 });
+    checkInvariants(store);
+    expect(store.bytes).toBeGreaterThan(before + 3000);
+  });
+
   it('keeps a chat where it is in the order of eviction when it is written to, also when a block begins', () => {
     const store = new MemoryStore(1_000_000, (capacityBytes) => new LruPolicy(capacityBytes));
     run(store, { type: 'install', chat: 0, lastSeq: BLOCK_SIZE, tail: BLOCK_SIZE, users: 1, place: 'new' });

@@ -45,7 +45,7 @@ export class Lease {
     this.#confirmedAt = start;
   }
 
-  /** What is held of one chat was up to date at a moment: the start of a query that has found its version. */
+  /** What is held of one chat, or is on its way, was up to date at a moment: the start of a query that has found its version. */
   confirmChat(entry: object, start: Moment): void {
     this.#chats.set(entry, start);
   }

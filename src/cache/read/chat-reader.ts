@@ -123,13 +123,15 @@ export class ChatReader {
     if (chatIds.length === 0) return [];
     if (!this.state.isHolding) return this.loadPast(chatIds, tail);
     const wanted = [...new Set(chatIds)];
+    const joined = wanted.flatMap((chatId) => {
+      const pending = this.#pending.get(chatId);
+      return pending === undefined ? [] : this.#join(pending, chatId, tail);
+    });
     const behind = wanted.filter((chatId) => !this.#pending.has(chatId) && this.repairer.canRepair(chatId));
     const repairs = behind.length > REPAIRS_TOGETHER ? [] : behind.map((chatId) => this.#repair(chatId, tail));
     const missing = wanted.filter((chatId) => !this.#pending.has(chatId));
-    const waits = wanted.flatMap((chatId) => this.#pending.get(chatId) ?? []);
-    if (missing.length > 0) waits.push(...this.#loadTogether(missing, tail));
-    await Promise.all(repairs);
-    return Promise.all(waits);
+    const loads = missing.length > 0 ? this.#loadTogether(missing, tail) : [];
+    return Promise.all([...joined, ...repairs, ...loads]);
   }
 
   /** Reads chats with one query and keeps none of them: for more than the cache has room for. */
@@ -181,11 +183,17 @@ export class ChatReader {
         ? this.#repair(chatId, tail)
         : this.#loadTogether([chatId], tail)[0]!;
     }
+    return this.#join(pending, chatId, tail);
+  }
+
+  /** Waits for a fill that somebody else has begun. */
+  async #join(pending: Promise<ChatEntry>, chatId: string, tail: number): Promise<ChatEntry> {
+    const entry = await pending;
     // It may be warming that reads the chat, which is no use of it; this is.
-    return pending.then((entry) => {
-      this.state.store.touch(entry);
-      return entry;
-    });
+    this.state.store.touch(entry);
+    if (!this.state.isHolding || this.state.lease.covers(entry)) return entry;
+    // In doubt, no poll tells a fill what was committed after it had read: it may be too old for who came late. The next one is not.
+    return this.#pending.get(chatId) ?? this.#loadTogether([chatId], tail)[0]!;
   }
 
   #loadTogether(chatIds: readonly string[], tail: number): Promise<ChatEntry>[] {

@@ -124,8 +124,11 @@ export class InboxReader {
 
   #fillUser(userId: string): Promise<UserEntry> {
     const pending = this.#pendingUsers.get(userId);
-    // One that has been forgotten meanwhile does not hear of what happens any more: it is not joined.
-    if (pending !== undefined && this.state.isHolding && this.state.userFills.has(userId)) return pending;
+    // One that has been forgotten meanwhile does not hear of what happens any more, one that began too long ago has not heard of it
+    // from the poll: they are not joined.
+    const hears = this.state.isHolding && this.state.userFills.has(userId);
+    if (pending !== undefined && hears && this.state.lease.covers(pending)) return pending;
+    const start = this.state.lease.now();
     const joined = new Set<string>();
     this.state.userFills.set(userId, joined);
     const filling = this.repository
@@ -140,6 +143,7 @@ export class InboxReader {
         if (this.#pendingUsers.get(userId) === filling) this.#pendingUsers.delete(userId);
         if (this.state.userFills.get(userId) === joined) this.state.userFills.delete(userId);
       });
+    this.state.lease.confirmChat(filling, start);
     this.#pendingUsers.set(userId, filling);
     return filling;
   }

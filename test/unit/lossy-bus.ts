@@ -1,0 +1,65 @@
+import type { BusListener, CoherenceBus } from '../../src/cache/coherence/bus/coherence-bus.js';
+import type { ChatChanges, Committed } from '../../src/storage/write/change.js';
+
+/** What an instance has published, on its way to one of the others. */
+export interface BusMessage {
+  readonly to: LossyBus;
+  readonly epoch: string;
+  readonly changes: Committed<ChatChanges>;
+}
+
+/** Decides what becomes of a message: whether {@link LossyBus.deliver} is called for it at once, later, more than once, or never. */
+export type Carrier = (message: BusMessage) => void;
+
+/** Connects the buses of instances in memory. */
+export class LossyNetwork {
+  readonly #buses: LossyBus[] = [];
+
+  constructor(private readonly carry: Carrier) {}
+
+  /** Makes the bus of one more instance. */
+  connect(): LossyBus {
+    const bus = new LossyBus((epoch, changes) => {
+      for (const to of this.#buses) if (to !== bus) this.carry({ to, epoch, changes });
+    });
+    this.#buses.push(bus);
+    return bus;
+  }
+}
+
+/** A bus that loses, delays, repeats and reorders as its network does. */
+export class LossyBus implements CoherenceBus {
+  readonly name = 'redis';
+  readonly isHealthy = true;
+  #listener: BusListener | undefined;
+
+  constructor(private readonly send: (epoch: string, changes: Committed<ChatChanges>) => void) {}
+
+  start(listener: BusListener): Promise<void> {
+    this.#listener = listener;
+    return Promise.resolve();
+  }
+
+  publish(epoch: string, changes: Committed<ChatChanges>): void {
+    this.send(epoch, changes);
+  }
+
+  stop(): Promise<void> {
+    this.#listener = undefined;
+    return Promise.resolve();
+  }
+
+  /** The connection is there again: what was published meanwhile may be lost. */
+  reconnect(): void {
+    this.#listener?.onGap();
+  }
+
+  /** What a peer has published comes. */
+  deliver({ epoch, changes }: Pick<BusMessage, 'epoch' | 'changes'>): void {
+    const { chatId } = changes;
+    const concernsMembers = changes.changes.some(({ type }) => type === 'created' || type === 'participant');
+    const isWanted = this.#listener?.wants(chatId, concernsMembers) === true;
+    const heard = { chatId, epoch, version: changes.changes.at(-1)!.version, publishedAtMs: Date.now() };
+    this.#listener?.onHeard(isWanted ? { ...heard, changes } : heard);
+  }
+}
