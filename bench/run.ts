@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchClusterReads } from './cluster-reads.bench.js';
 import { benchGrowth } from './growth.bench.js';
 import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
@@ -7,6 +8,7 @@ import { benchWarm } from './warm.bench.js';
 import { benchWrites } from './write.bench.js';
 
 const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<void>>> = {
+  cluster: benchClusterReads,
   import: benchImport,
   memory: benchMemory,
   reads: benchReads,

@@ -1,6 +1,7 @@
 import { createClient } from 'redis';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
-import { freePort, RedisServer } from './redis-server.js';
+import { freePort } from './free-port.js';
+import { RedisServer } from './redis-server.js';
 
 const MASTERS = 3;
 const SLOTS = 16_384;

@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { settlesWithin, waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { freePort } from './free-port.js';
 import { findRedisProgram } from './redis-program.js';
 
 const START_TIMEOUT_MS = 10_000;
@@ -114,14 +115,4 @@ async function isReady(port: number, pid: number | undefined): Promise<boolean> 
   } finally {
     socket.destroy();
   }
-}
-
-/** A port of the loopback interface that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -6,11 +6,13 @@ const POLL_TIMEOUT_MS = 5000;
 /**
  * SQL for the identity of the database's history: versions are comparable only within one. The cluster, its timeline (a new one after
  * every recovery to a point in time and every promotion), and the table of heads in its present file (a new one when the database or
- * the table was made anew, or emptied by TRUNCATE).
+ * the table was made anew, or emptied by TRUNCATE): a partitioned one has a file for each partition and none of its own.
  */
 const EPOCH = `(SELECT c.system_identifier::text FROM pg_control_system() c)
         || '.' || CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
-        || '.' || pg_relation_filenode('chat_head')`;
+        || '.' || coalesce(pg_relation_filenode('chat_head')::text,
+             (SELECT string_agg(pg_relation_filenode(t.relid)::text, '+' ORDER BY t.relid)
+                FROM pg_partition_tree('chat_head') t WHERE t.isleaf))`;
 
 const HEADS = `
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${EPOCH} AS epoch) s`;
