@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ScrollbackError } from '../../src/common/scrollback-error.js';
 import { expectHeldAsInDatabase } from './cache-expectations.js';
+import { quiet } from './cache-under-test.js';
 import { CHAT, SEND, database, gate, load, passUntil, tested, testWith, writeElsewhere } from './gated-chat.js';
 import { sampleChatId } from './sample-records.js';
 
