@@ -58,6 +58,8 @@ export class RedisCluster {
   /** Gives the slots of a node to another one, as a resharding does that has moved every key. */
   async moveSlots(from: number, to: number): Promise<void> {
     const target = await command(this.servers[to]!.url, ['CLUSTER', 'MYID']);
+    // Of two nodes that claim a slot, the others believe the one with the newer epoch.
+    await command(this.servers[to]!.url, ['CLUSTER', 'BUMPEPOCH']);
     const [first, last] = slotsOf(from);
     for (const { url } of [this.servers[to]!, ...this.servers.filter((_unused, at) => at !== to)]) {
       const client = await createClient({ url }).connect();
