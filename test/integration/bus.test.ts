@@ -84,7 +84,11 @@ describe.each(['postgres', 'redis'])('two instances with the bus %s', (name) => 
     await one.api.delete(`${path}/dan`);
     await told();
     expect((await other.api.inbox('dan')).items).toEqual([]);
-    expect((await other.api.as('dan').get(`/v1/chats/${chat.id}/messages`)).status).toBe(404);
+    const [here, there] = [await one.api.get(path), await other.api.get(path)];
+    expect(there.headers.get('cache-status')).toBe('scrollback; hit');
+    expect(there.body).toEqual(here.body);
+    const asDan = (instance: TestInstance) => instance.api.as('dan').get(`/v1/chats/${chat.id}/messages`);
+    expect((await asDan(other)).status).toBe((await asDan(one)).status);
   });
 
   it('see in an inbox that they hold a chat that the other has made and they do not hold', async () => {

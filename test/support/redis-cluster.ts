@@ -56,13 +56,17 @@ export class RedisCluster {
     await Promise.all(this.servers.map((server) => server.stop()));
   }
 
-  /** Gives the slots of a node to another one, as a resharding does that has moved every key. */
+  /** Gives all slots of a node but the last to another one, as a resharding does that has moved the keys. */
   async moveSlots(from: number, to: number): Promise<void> {
     const target = await command(this.servers[to]!.url, ['CLUSTER', 'MYID']);
+    // Of two nodes that claim a slot, the others believe the one with the newer epoch.
+    await command(this.servers[to]!.url, ['CLUSTER', 'BUMPEPOCH']);
     const [first, last] = slotsOf(from);
+    // A node without slots would become a replica of the one that has them.
+    const count = last - first;
     for (const { url } of [this.servers[to]!, ...this.servers.filter((_unused, at) => at !== to)]) {
       const client = await createClient({ url }).connect();
-      const moves = Array.from({ length: last - first + 1 }, (_unused, at) =>
+      const moves = Array.from({ length: count }, (_unused, at) =>
         client.sendCommand(['CLUSTER', 'SETSLOT', String(first + at), 'NODE', String(target)]),
       );
       await Promise.all(moves);
