@@ -73,6 +73,8 @@ export class InstanceProcess {
     const child = spawn(process.execPath, [COMMAND, 'serve'], {
       env: { PATH, HOME, LOG_LEVEL: 'info', ...this.environment, HOST: '127.0.0.1', PORT: String(this.#port) },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Ctrl-C reaches whoever started it alone: two signals in a row would cut its shutdown short.
+      detached: true,
     });
     this.#child = child;
     process.once('exit', this.#killed);

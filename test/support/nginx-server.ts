@@ -85,6 +85,8 @@ export class NginxServer {
         cwd: folder,
         env: { ...process.env, ...program.environment },
         stdio: ['ignore', 'pipe', 'pipe'],
+        // Ctrl-C reaches whoever started it alone, who ends things in order.
+        detached: true,
       });
       const server = new NginxServer(`http://${address}`, child, folder);
       if ((await waitUntil(() => server.#isOver || server.#answers(), START_TIMEOUT_MS)) && !server.#isOver)
