@@ -57,6 +57,16 @@ export const FILL_BUGS: readonly SeededBug[] = [
     },
   },
   {
+    name: 'joins-a-stale-index',
+    does: 'tells a user who asks in doubt the chats that they were in longer ago than the bound allows.',
+    file: 'src/cache/read/inbox-reader.ts',
+    edits: [{ find: 'hears && this.state.lease.covers(pending)) return', replace: 'hears) return' }],
+    caughtBy: {
+      file: 'test/unit/doubt.test.ts',
+      name: 'what is on its way when the lease has run out is not the inbox that a reader gets who comes when the bound has gone by',
+    },
+  },
+  {
     name: 'joins-an-old-look',
     does: 'takes the answer of a look at versions that had begun before the reader asked.',
     file: 'src/cache/coherence/revalidator.ts',

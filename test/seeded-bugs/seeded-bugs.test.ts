@@ -4,10 +4,7 @@ import { seed } from './mutant.js';
 import { SEEDED_BUGS } from './seeded-bugs.js';
 import { tryBugs, type Trial } from './trial.js';
 
-/**
- * Names of the bugs to try, comma-separated, all of them when it is empty, as `npm run test:seeded-bugs` sets it. Absent, in the whole suite, those whose tests
- * need no database: they are quick.
- */
+/** Names of the bugs to try, comma-separated; all of them when it is empty or absent. `npm run test:seeded-bugs` sets it. */
 const ASKED = process.env['SEEDED_BUGS'];
 
 const WANTED = (ASKED ?? '').split(',').filter((name) => name !== '');
@@ -15,10 +12,7 @@ const WANTED = (ASKED ?? '').split(',').filter((name) => name !== '');
 /** What an assertion says when it fails: of jest, of fast-check, and of a gate at which a step was to wait. */
 const ASSERTION = /expect\(|Property failed after|nothing waits at/;
 
-const bugs = SEEDED_BUGS.filter(({ name, caughtBy }) => {
-  if (ASKED === undefined) return caughtBy.file.startsWith('test/unit/');
-  return WANTED.length === 0 || WANTED.includes(name);
-});
+const bugs = SEEDED_BUGS.filter(({ name }) => WANTED.length === 0 || WANTED.includes(name));
 
 describe('a seeded bug', () => {
   let trials: ReadonlyMap<string, Trial> = new Map();

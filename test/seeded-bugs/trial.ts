@@ -102,6 +102,8 @@ async function runJest(
   const wishes = ['--json', '--outputFile', outputFile, '--config', JSON.stringify(config), '-t', names];
   const child = spawn(process.execPath, [...settings, jest, ...wishes, '--runTestsByPath', ...paths], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    // Messages are compared as text.
+    env: { ...process.env, FORCE_COLOR: '0' },
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
   });
