@@ -27,9 +27,6 @@ const TEMPLATE = 'deploy/nginx/scrollback.conf.template';
 
 const INSTANCES = ['scrollback-1', 'scrollback-2', 'scrollback-3'];
 
-/** Variables of instances that change how fast they agree and not whether: a build without them takes no notice of them. */
-const OPTIONAL = ['REDIS_URL', 'COHERENCE_BUS', 'SHARED_CACHE'];
-
 /** Fills in what compose takes from its own environment: `${NAME:?}`, which refuses to start without it. */
 function interpolate(text: string, values: Readonly<Record<string, string>>): string {
   return text.replaceAll(/\$\{(\w+):\?\}/g, (_, name: string) => values[name]!);
@@ -58,9 +55,7 @@ describe('deploy/compose', () => {
   it('configures instances by variables that exist, with values that are accepted', () => {
     for (const name of INSTANCES) {
       const environment = filled(name);
-      const unknown = Object.keys(environment).filter(
-        (key) => !(key in ENVIRONMENT_SCHEMA.shape) && !OPTIONAL.includes(key),
-      );
+      const unknown = Object.keys(environment).filter((key) => !(key in ENVIRONMENT_SCHEMA.shape));
       expect(unknown).toEqual([]);
       expect(readEnvironment(environment)).toMatchObject({ HOST: '0.0.0.0', AUTH_MODE: 'key' });
       expect(services[name]!.environment).toEqual(services[INSTANCES[0]!]!.environment);
