@@ -137,6 +137,34 @@ export class DurableDatabase {
     }
   }
 
+  /** Locks all heads against reads and writes, as a migration does, until `hold` has ended or a crash lets them go. */
+  async lockHeads(hold: () => Promise<void>): Promise<boolean> {
+    return this.#inTransaction('LOCK TABLE chat_head IN ACCESS EXCLUSIVE MODE', hold);
+  }
+
+  /** Keeps a transaction open that has written elsewhere and holds back the horizon of what is known to be committed. */
+  async holdTransaction(hold: () => Promise<void>): Promise<boolean> {
+    return this.#inTransaction('SELECT pg_current_xact_id()', hold);
+  }
+
+  /** @returns whether it could be committed; if not, a crash has ended it. */
+  async #inTransaction(sql: string, hold: () => Promise<void>): Promise<boolean> {
+    let client: Client | undefined;
+    try {
+      client = await this.#connect();
+      await client.query('BEGIN');
+      await client.query(sql);
+      await hold();
+      await client.query('COMMIT');
+      return true;
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      return false;
+    } finally {
+      await client?.end().catch(() => undefined);
+    }
+  }
+
   /** Runs a statement that may be repeated, and waits for the database where it is away. */
   async query<Row extends object = Record<string, unknown>>(sql: string, values: unknown[] = []): Promise<Row[]> {
     const deadlineMs = performance.now() + BACK_LIMIT_MS;
@@ -174,7 +202,7 @@ export class DurableDatabase {
 }
 
 /** Whether the connection was lost or could not be made; anything else is a fault of the test. */
-function isGone(error: unknown): boolean {
+export function isGone(error: unknown): boolean {
   // Errors of Node itself are of another realm than jest's: they are no `instanceof Error` there.
   const { code, message = '' } = error as { readonly code?: string; readonly message?: string };
   if (code === undefined) return /^(Connection terminated|Client has)/.test(message);

@@ -16,7 +16,7 @@ export const BURDENS = ['slow disk', 'commits held', 'head locked'] as const;
 export type FaultKind = (typeof STRIKES)[number] | (typeof BURDENS)[number];
 
 /** One fault of a plan. */
-export interface PlannedFault<Kind extends FaultKind = FaultKind> {
+export interface PlannedFault<Kind extends string = FaultKind> {
   readonly kind: Kind;
   /** Quiet time before it. */
   readonly pauseMs: number;
@@ -27,7 +27,7 @@ export interface PlannedFault<Kind extends FaultKind = FaultKind> {
 }
 
 /** Plans faults without end: each kind once in any order, then any. */
-export function* planFaults<Kind extends FaultKind>(
+export function* planFaults<Kind extends string>(
   kinds: readonly Kind[],
   random: SeededRandom,
 ): Generator<PlannedFault<Kind>, never> {

@@ -13,6 +13,8 @@ export interface HttpQuestion {
   readonly path: string;
   readonly userId?: string | undefined;
   readonly body?: object | undefined;
+  /** Asks for this version of the chat or a later one. */
+  readonly minVersion?: number | undefined;
   /** Closes the connection when half of the body is sent, or all of it, without waiting for the answer. */
   readonly abandon?: 'half' | 'sent' | undefined;
 }
@@ -36,7 +38,7 @@ export class HttpLine {
   }
 
   /** Asks once. @returns `undefined` when no complete answer came: whether the request was seen is unknown. */
-  ask({ method, path, userId, body, abandon }: HttpQuestion): Promise<HttpAnswer | undefined> {
+  ask({ method, path, userId, body, minVersion, abandon }: HttpQuestion): Promise<HttpAnswer | undefined> {
     const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     return new Promise((resolve) => {
       const request = startRequest({
@@ -49,6 +51,7 @@ export class HttpLine {
           ...(bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': bytes.length }),
           // Header values are Latin-1; ids are UTF-8 in it.
           ...(userId === undefined ? {} : { 'x-user-id': Buffer.from(userId).toString('latin1') }),
+          ...(minVersion === undefined ? {} : { 'min-chat-version': String(minVersion) }),
         },
       });
       this.#underWay.add(request);

@@ -86,6 +86,16 @@ export class InstanceProcess {
     await this.#end('SIGKILL');
   }
 
+  /** Stops it in its tracks with SIGSTOP: it keeps its connections, and does not know that time goes by. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  /** Lets it go on after a pause. */
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
   /** Ends it in good order. @returns its exit code; `null`: it was killed. */
   async stop(): Promise<number | null> {
     return this.#end('SIGTERM');

@@ -27,7 +27,15 @@ export function reportText(report: FaultReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-function countsText({ acknowledged, replayed, refused, unknown, unanswered, unavailable }: OperationCounts): string {
+/** How the operations of one kind went, in words. */
+export function countsText({
+  acknowledged,
+  replayed,
+  refused,
+  unknown,
+  unanswered,
+  unavailable,
+}: OperationCounts): string {
   const parts: [string, number][] = [
     ['acknowledged', acknowledged],
     ['replayed', replayed],

@@ -59,6 +59,15 @@ describe('two instances on one database', () => {
     expect(read.body.version).toBe(2);
   });
 
+  it('show no page older than the changes that they have told, before the next poll', async () => {
+    const chat = await one.api.createChat({ participants: [{ userId: 'ann' }] });
+    await other.api.page(chat.id);
+    await one.api.send(chat.id, { senderId: 'ann', text: 'told by changes' });
+    const path = `/v1/chats/${chat.id}/changes?since=0`;
+    expect((await other.api.get<{ version: number }>(path)).body.version).toBe(2);
+    expect((await other.api.page(chat.id)).version).toBe(2);
+  });
+
   it('lose no change that was in a transaction still open while later ones were polled', async () => {
     const held = await one.api.createChat({ participants: [{ userId: 'ann' }] });
     const busy = await one.api.createChat({ participants: [{ userId: 'ann' }] });

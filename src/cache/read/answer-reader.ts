@@ -193,6 +193,8 @@ export class AnswerReader {
     const known = { participantCount: entry.members.size, version: entry.version };
     const loaded = await this.repository.loadChanges(chatId, since, limit, known);
     if (loaded === undefined) return { source: this.#missOrBypass, found: undefined };
+    // Whoever was told of these changes is not shown the chat as it was before them.
+    this.state.noteVersion(chatId, loaded.version, 'read');
     if (since < loaded.resetVersion || since > loaded.version) {
       throw new ScrollbackError('changes_gone', `Changes since version ${since} cannot be told. Load the chat anew.`);
     }

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import type { DurableDatabase } from '../faults/durable-database.js';
+import type { PlannedFault } from '../faults/fault-plan.js';
+import type { FaultCount } from '../faults/fault-injector.js';
+import type { InstanceProcess } from '../faults/instance-process.js';
+import type { SharedChat } from './coherence-workload.js';
+import type { HandEditor } from './hand-editor.js';
+import type { WanderingClient } from './wandering-client.js';
+
+/** What is done to instances, one at a time: the others go on. */
+export const INSTANCE_FAULTS = [
+  'instance killed',
+  'instance paused',
+  'writer killed in commit',
+  'connections cut',
+] as const;
+
+/** What is done to the database and to all. */
+export const DATABASE_FAULTS = [
+  'database stopped at once',
+  'database connections cut',
+  'long edit by hand',
+  'long foreign transaction',
+  'heads locked',
+] as const;
+
+/** A kind of fault. */
+export type CoherenceFault = (typeof INSTANCE_FAULTS)[number] | (typeof DATABASE_FAULTS)[number];
+
+/** What the hits of a kind are. */
+export const COHERENCE_HITS: Readonly<Record<CoherenceFault, string>> = {
+  'instance killed': 'requests under way',
+  'instance paused': 'requests under way',
+  'writer killed in commit': 'commits seen waiting',
+  'connections cut': 'requests under way',
+  'database stopped at once': 'requests under way',
+  'database connections cut': 'connections',
+  'long edit by hand': 'edits committed',
+  'long foreign transaction': 'transactions committed',
+  'heads locked': 'statements seen waiting',
+};
+
+/** What faults are done to. */
+export interface CoherenceTargets {
+  readonly instances: readonly InstanceProcess[];
+  readonly database: DurableDatabase;
+  readonly clients: readonly WanderingClient[];
+  readonly chats: readonly SharedChat[];
+  readonly editor: HandEditor;
+  readonly boundMs: number;
+}
+
+/** How long a burden may last until somebody feels it. */
+const FELT_LIMIT_MS = 3_000;
+
+/** Does faults, and counts them. */
+export class CoherenceFaults {
+  readonly counts = new Map<CoherenceFault, FaultCount>(
+    [...INSTANCE_FAULTS, ...DATABASE_FAULTS].map((kind) => [kind, { times: 0, hit: 0 }]),
+  );
+
+  constructor(private readonly targets: CoherenceTargets) {}
+
+  /** Does one, and resolves when it is over and what was struck is back. */
+  async inject({ kind, lengthMs, way }: PlannedFault<CoherenceFault>): Promise<void> {
+    const hit = await this.#do(kind, lengthMs, way);
+    const count = this.counts.get(kind)!;
+    count.times++;
+    count.hit += hit;
+  }
+
+  async #do(kind: CoherenceFault, lengthMs: number, way: number): Promise<number> {
+    const { instances, database, clients, chats, editor, boundMs } = this.targets;
+    const instance = instances[Math.floor(way * instances.length)]!;
+    const chat = chats[Math.floor(way * 10) % 3]!;
+    const underWay = clients.reduce((sum, client) => sum + client.underWay, 0);
+    switch (kind) {
+      case 'instance killed':
+        await instance.kill();
+        await sleep(lengthMs / 2);
+        await instance.start();
+        return underWay;
+      case 'instance paused':
+        // For longer than the bound most of the time: what it holds is then too old to be told.
+        instance.pause();
+        await sleep(lengthMs + boundMs);
+        instance.resume();
+        return underWay;
+      case 'writer killed in commit':
+        return this.#killInCommit(instance);
+      case 'connections cut':
+        return clients.reduce((sum, client) => sum + client.cut(), 0);
+      case 'database stopped at once':
+        await database.stopImmediately(lengthMs);
+        return underWay;
+      case 'database connections cut':
+        return database.terminateBackends();
+      case 'long edit by hand':
+        return Number(await editor.edit(chat, () => sleep(lengthMs)));
+      case 'long foreign transaction':
+        return Number(await database.holdTransaction(() => sleep(boundMs + 2 * lengthMs)));
+      case 'heads locked': {
+        let most = 0;
+        await database.lockHeads(async () => {
+          most = await this.#feel(boundMs + lengthMs, () => database.countWaiting('Lock'));
+        });
+        return most;
+      }
+    }
+  }
+
+  /**
+   * Commits are held (they are in the log, and nobody sees them), an instance is killed with them, and then they are let
+   * go: what it has committed it has told nobody.
+   */
+  async #killInCommit(instance: InstanceProcess): Promise<number> {
+    const { database } = this.targets;
+    await database.configure({ synchronous_standby_names: 'nobody' });
+    const waiting = await this.#feel(0, () => database.countWaiting('IPC', 'SyncRep'));
+    await instance.kill();
+    await database.configure({ synchronous_standby_names: undefined });
+    await instance.start();
+    return waiting;
+  }
+
+  /** Lets a burden last for its time, and until somebody feels it. @returns how many were seen to feel it, at the most. */
+  async #feel(lengthMs: number, count: () => Promise<number>): Promise<number> {
+    let most = 0;
+    const look = async (): Promise<boolean> => {
+      most = Math.max(most, await count());
+      return most > 0;
+    };
+    await waitUntil(look, FELT_LIMIT_MS);
+    await sleep(lengthMs);
+    return most;
+  }
+}

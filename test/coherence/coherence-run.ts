@@ -1,0 +1,233 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { SeededRandom } from '../../src/transfer/seeded-random.js';
+import { compareAnswers, takeAnswers, type Answers } from '../faults/answers-check.js';
+import { DurableDatabase } from '../faults/durable-database.js';
+import type { FaultCount } from '../faults/fault-injector.js';
+import { planFaults } from '../faults/fault-plan.js';
+import { Findings } from '../faults/findings.js';
+import { HttpLine, jsonOf, type HttpAnswer } from '../faults/http-line.js';
+import { InstanceProcess } from '../faults/instance-process.js';
+import { OperationTally } from '../faults/operation-tally.js';
+import { writerIdentities } from '../faults/workload.js';
+import { checkHistory } from '../history/check-history.js';
+import type { ChatAtEnd } from '../history/history.js';
+import { makeTestFolder } from '../support/process.js';
+import { readChatAtEnd } from './chats-at-end.js';
+import { CoherenceFaults, DATABASE_FAULTS, INSTANCE_FAULTS, type CoherenceFault } from './coherence-faults.js';
+import { CoherenceWorkload, sharedChats, type SharedChat } from './coherence-workload.js';
+import { HandEditor } from './hand-editor.js';
+import { HistoryRecorder } from './history-recorder.js';
+import { WanderingClient } from './wandering-client.js';
+
+/** What to do. */
+export interface CoherenceOptions {
+  readonly seed: number;
+  /** Faults are done for this long, and until each kind was done. */
+  readonly faultsMs: number;
+  /** Ends the faults before their time; what was done is checked. */
+  readonly stop?: AbortSignal;
+}
+
+/** What was done, and what came of it. */
+export interface CoherenceReport {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly operations: OperationTally;
+  readonly faults: ReadonlyMap<CoherenceFault, FaultCount>;
+  readonly findings: Findings;
+  /** Answers about one chat that were checked, and how many of them said that they were stale. */
+  readonly reads: number;
+  readonly stale: number;
+  readonly writes: number;
+  /** From an acknowledgement until another instance has answered it, ascending, in milliseconds. */
+  readonly lagsMs: readonly number[];
+  /** Where the logs and the database are left, if there are violations. */
+  readonly folder: string | undefined;
+}
+
+const INSTANCES = 3;
+
+/** Small, so that pauses are longer. */
+const BOUND_MS = 1000;
+const POLL_MS = 200;
+
+/** For answers after the faults: the machine may be busy. */
+const PATIENT_MS = 60_000;
+
+/**
+ * Runs clients against three instances and a database that are struck by faults, and checks the history.
+ *
+ * @throws Error when something does not come back or does not end. The folder with the database and its log then stays.
+ */
+export async function runCoherence(options: CoherenceOptions): Promise<CoherenceReport> {
+  const folder = await makeTestFolder();
+  const database = await DurableDatabase.start(join(folder.path, 'data'));
+  const instances: InstanceProcess[] = [];
+  let report: CoherenceReport;
+  try {
+    for (let at = 0; at < INSTANCES; at++) {
+      const environment = {
+        DATABASE_URL: database.url,
+        CACHE_MAX_BYTES: '2MiB',
+        STALENESS_BOUND_MS: String(BOUND_MS),
+        COHERENCE_POLL_MS: String(POLL_MS),
+        // The last one refuses where the others say that they are stale.
+        STALE_READS: at === INSTANCES - 1 ? 'refuse' : 'serve',
+      };
+      instances.push(await InstanceProcess.start(environment));
+    }
+    report = await runOn(database, instances, options, folder.path);
+  } catch (error) {
+    throw new Error(`seed ${options.seed} did not come to its end; see ${folder.path}`, { cause: error });
+  } finally {
+    for (const instance of instances) await instance.kill();
+    await database.stop();
+  }
+  if (report.folder === undefined) await folder.remove();
+  return report;
+}
+
+async function runOn(
+  database: DurableDatabase,
+  instances: readonly InstanceProcess[],
+  options: CoherenceOptions,
+  folder: string,
+): Promise<CoherenceReport> {
+  const startedMs = performance.now();
+  const { seed } = options;
+  const findings = new Findings();
+  const operations = new OperationTally();
+  const recorder = new HistoryRecorder();
+  const chats = sharedChats(seed);
+  const ports = instances.map(({ port }) => port);
+  const identities = writerIdentities();
+  const clients = identities.map(({ client }) => {
+    return new WanderingClient(client, ports, new SeededRandom(seed * 77 + client), recorder, operations, findings);
+  });
+  const workloads = identities.map((identity, at) => {
+    return new CoherenceWorkload(identity, seed, BOUND_MS, clients[at]!, chats, recorder);
+  });
+  const editors = [0, 1].map((at) => {
+    return new HandEditor(identities.length + at, seed, () => database.url, chats, recorder, operations);
+  });
+  const faults = new CoherenceFaults({ instances, database, clients, chats, editor: editors[1]!, boundMs: BOUND_MS });
+  try {
+    await createChats(clients[0]!, chats);
+    let goesOn = true;
+    const work = [...workloads, editors[0]!].map((each) => each.run(() => goesOn));
+    try {
+      await strike(faults, options);
+    } finally {
+      goesOn = false;
+      for (const client of clients) client.expectAnswers();
+      await Promise.all(work);
+    }
+  } finally {
+    for (const client of clients) client.close();
+  }
+  const chatsAtEnd = await checkAtRest(database, ports, chats, findings);
+  checkHistory(
+    { boundMs: BOUND_MS, reads: recorder.reads, writes: recorder.writes, sends: recorder.sends, chats: chatsAtEnd },
+    findings,
+  );
+  for (const instance of instances) {
+    const exitCode = await instance.stop();
+    findings.expect(exitCode === 0, 'life of the instances', () => `SIGTERM ended one with exit code ${exitCode}`);
+    for (const end of instance.unaskedEnds) findings.violate('life of the instances', end);
+  }
+  return {
+    seed,
+    seconds: (performance.now() - startedMs) / 1000,
+    operations,
+    faults: faults.counts,
+    findings,
+    reads: recorder.reads.length,
+    stale: recorder.reads.filter(({ isStale }) => isStale).length,
+    writes: recorder.writes.length,
+    lagsMs: workloads.flatMap(({ lagsMs }) => lagsMs).sort((one, other) => one - other),
+    folder: findings.violations.length > 0 ? folder : undefined,
+  };
+}
+
+/** Instances and the database are struck side by side, so that faults come together as well. */
+async function strike(faults: CoherenceFaults, { seed, faultsMs, stop }: CoherenceOptions): Promise<void> {
+  const untilMs = performance.now() + faultsMs;
+  const lane = async (kinds: readonly CoherenceFault[], random: SeededRandom): Promise<void> => {
+    for (const fault of planFaults(kinds, random)) {
+      const isOver = performance.now() >= untilMs && kinds.every((kind) => faults.counts.get(kind)!.times > 0);
+      if (isOver || stop?.aborted === true) return;
+      await sleep(fault.pauseMs);
+      await faults.inject(fault);
+    }
+  };
+  await Promise.all([lane(INSTANCE_FAULTS, new SeededRandom(seed)), lane(DATABASE_FAULTS, new SeededRandom(~seed))]);
+}
+
+async function createChats(client: WanderingClient, chats: readonly SharedChat[]): Promise<void> {
+  for (const { chatId, members } of chats) {
+    const participants = members.slice(1).map((userId) => ({ userId, role: 'admin' }));
+    const body = { id: chatId, title: `chat ${chatId.slice(0, 8)}`, participants };
+    const question = {
+      kind: 'chat',
+      chatId,
+      raises: true,
+      method: 'POST',
+      path: '/v1/chats',
+      userId: members[0],
+      body,
+    };
+    await client.write(question);
+  }
+}
+
+/** One poll after the last fault every instance tells what the database tells, byte for byte, and knows of nothing wrong. */
+async function checkAtRest(
+  database: DurableDatabase,
+  ports: readonly number[],
+  chats: readonly SharedChat[],
+  findings: Findings,
+): Promise<ChatAtEnd[]> {
+  const chatIds = chats.map(({ chatId }) => chatId);
+  const userIds = [...new Set(chats.flatMap(({ members }) => members))];
+  const lines = ports.map((port) => new HttpLine(port, PATIENT_MS));
+  try {
+    const endedMs = performance.now();
+    await Promise.all(lines.map((line) => awaitPollSince(line, endedMs)));
+    const cached: Answers[] = [];
+    for (const line of lines) cached.push(await takeAnswers(line, chatIds, userIds));
+    await ask(lines[0]!, 'PUT', '/v1/admin/cache/mode', { mode: 'off' });
+    const expected = await takeAnswers(lines[0]!, chatIds, userIds);
+    await ask(lines[0]!, 'PUT', '/v1/admin/cache/mode', { mode: 'on' });
+    for (const answers of cached) compareAnswers('every instance equals the database', answers, expected, findings);
+    for (const line of lines) {
+      const verified = jsonOf<{ checked: number; divergent: unknown[] }>(
+        await ask(line, 'POST', '/v1/admin/cache/verify', {}),
+      );
+      findings.count('chats verified', verified.checked);
+      findings.expect(verified.divergent.length === 0, 'verify', () => JSON.stringify(verified.divergent));
+      const { text } = await ask(line, 'GET', '/metrics');
+      const divergence = /^scrollback_cache_divergence_total (.*)$/m.exec(text)?.[1];
+      findings.expect(divergence === '0', 'divergence', () => `scrollback_cache_divergence_total is ${divergence}`);
+    }
+    return await Promise.all(chatIds.map((chatId) => readChatAtEnd(database, chatId, expected)));
+  } finally {
+    for (const line of lines) line.close();
+  }
+}
+
+async function awaitPollSince(line: HttpLine, sinceMs: number): Promise<void> {
+  const hasPolled = async (): Promise<boolean> => {
+    const answer = await ask(line, 'GET', '/v1/admin/cache');
+    const ageMs = jsonOf<{ coherence: { lastConfirmedMs: number | null } }>(answer).coherence.lastConfirmedMs;
+    return ageMs !== null && performance.now() - ageMs > sinceMs;
+  };
+  if (!(await waitUntil(hasPolled, PATIENT_MS))) throw new Error('an instance does not poll any more');
+}
+
+async function ask(line: HttpLine, method: string, path: string, body?: object): Promise<HttpAnswer> {
+  const answer = await line.ask({ method, path, body });
+  if (answer?.status !== 200) throw new Error(`${method} ${path} was answered ${answer?.status} ${answer?.text}`);
+  return answer;
+}
