@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
-import { storageOptions } from '../src/storage/data-source-options.js';
+import { fillOptions } from './fill-options.js';
 import { Database } from '../src/storage/database.js';
 import { EmbeddedPostgres } from '../src/storage/embedded/embedded-postgres.js';
 import { migrate } from '../src/storage/migrate.js';
@@ -28,7 +28,7 @@ export async function benchImport(source: string | undefined): Promise<void> {
       from = join(folder, 'made');
       await generateConversations(from, { messages: GENERATED_MESSAGES, seed: 1 });
     }
-    const dataSource = await new DataSource(storageOptions(server.connection)).initialize();
+    const dataSource = await new DataSource(fillOptions(server.connection)).initialize();
     await migrate(dataSource);
     const importRates: number[] = [];
     const copyRates: number[] = [];

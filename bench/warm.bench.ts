@@ -9,7 +9,7 @@ import { CacheStats } from '../src/cache/cache-stats.js';
 import { Warmer } from '../src/cache/lifecycle/warmer.js';
 import { ChatReader } from '../src/cache/read/chat-reader.js';
 import { ChatRepository } from '../src/storage/chat-repository.js';
-import { storageOptions } from '../src/storage/data-source-options.js';
+import { fillOptions } from './fill-options.js';
 import { Database } from '../src/storage/database.js';
 import { EmbeddedPostgres } from '../src/storage/embedded/embedded-postgres.js';
 import { HeatRepository } from '../src/storage/heat-repository.js';
@@ -72,7 +72,7 @@ export async function benchWarm(messages = 1_000_000): Promise<void> {
   const server = await EmbeddedPostgres.start({ dataDir: join(folder, 'database') });
   Logger.overrideLogger(['warn', 'error', 'fatal']);
   try {
-    const source = await new DataSource(storageOptions(server.connection)).initialize();
+    const source = await new DataSource(fillOptions(server.connection)).initialize();
     await migrate(source);
     for (const sql of FILL) await source.query(sql, sql.includes('$1') ? [messages / CHAT_MESSAGES] : []);
     const database = new Database(source);

@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import { storageOptions } from '../../src/storage/data-source-options.js';
+import { fillOptions } from '../fill-options.js';
 import type { EmbeddedPostgres } from '../../src/storage/embedded/embedded-postgres.js';
 import { migrate } from '../../src/storage/migrate.js';
 
@@ -53,7 +54,7 @@ export class GrowthDatabase {
     await maintenance.destroy();
     if (database === name) throw new Error(`The database ${name} is the server's own.`);
     const url = `postgresql://${user}:${password}@localhost/${name}?host=${encodeURIComponent(host)}`;
-    const dataSource = await new DataSource(storageOptions({ url })).initialize();
+    const dataSource = await new DataSource(fillOptions({ url })).initialize();
     await migrate(dataSource);
     for (let first = 1; first <= chats; first += CHATS_AT_ONCE) {
       const last = Math.min(chats, first + CHATS_AT_ONCE - 1);
