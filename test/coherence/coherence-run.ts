@@ -135,7 +135,9 @@ async function runOn(
   for (const instance of instances) {
     const exitCode = await instance.stop();
     findings.expect(exitCode === 0, 'life of the instances', () => `SIGTERM ended one with exit code ${exitCode}`);
-    for (const end of instance.unaskedEnds) findings.violate('life of the instances', end);
+    for (const end of instance.unaskedEnds) {
+      findings.violate('life of the instances', `${end}; it said last:\n${instance.lastLines.slice(-40).join('\n')}`);
+    }
   }
   return {
     seed,
