@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ScrollbackError } from '../../src/common/scrollback-error.js';
 import { expectHeldAsInDatabase } from './cache-expectations.js';
 import { quiet } from './cache-under-test.js';
@@ -64,6 +64,22 @@ describe('a held chat when the lease has run out', () => {
     expect(await stale).toMatchObject({ version: 1, source: 'stale' });
     expect(await refused).toMatchObject({ code: 'freshness_unknown' });
     expect(tested.stats.requests('chat')).toMatchObject({ stale: 1 });
+  });
+
+  it('is told as stale, and asked about again later, when the look fails in a way that nobody expects', async () => {
+    const first = tested.cache.getChat(CHAT);
+    await gate.fail('findVersions reads', new Error('no such thing'));
+    expect(await first).toMatchObject({ source: 'stale' });
+    const restedMs = performance.now() + 600;
+    jest.spyOn(performance, 'now').mockReturnValue(restedMs);
+    try {
+      const second = tested.cache.getChat(CHAT);
+      await gate.open('findVersions reads');
+      await gate.open('findVersions answers');
+      expect(await second).toMatchObject({ source: 'hit' });
+    } finally {
+      jest.restoreAllMocks();
+    }
   });
 
   it('is told as stale at once while the database rests after a failure', async () => {

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { HeadRepository } from '../../storage/head-repository.js';
 import { CacheState } from '../cache-state.js';
@@ -34,6 +34,7 @@ interface Batch {
  */
 @Injectable()
 export class Revalidator {
+  readonly #logger = new Logger('Coherence');
   #next: Batch | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #restingUntilMs = 0;
@@ -96,7 +97,8 @@ export class Revalidator {
       }
       return true;
     } catch (error) {
-      if (!(error instanceof ScrollbackError)) throw error;
+      // Whatever it was, nothing is known, and who asks next asks anew.
+      if (!(error instanceof ScrollbackError)) this.#logger.error(`Versions cannot be asked for: ${String(error)}`);
       this.#restingUntilMs = performance.now() + REST_MS;
       return false;
     }
