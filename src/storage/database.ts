@@ -38,7 +38,7 @@ export type FirstStatements = 'with-begin' | 'after-begin';
  * Begins a transaction and tells the triggers on the tables that they need not follow what it writes. For the transaction
  * alone: behind a pooler, the connection may be somebody else's next.
  */
-const BEGIN_WRITING = `BEGIN; SET LOCAL scrollback.writer = 'application'`;
+const BEGIN_WRITING = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL scrollback.writer = 'application'`;
 
 /**
  * Runs the hot statements on the connection pool of TypeORM's DataSource.
@@ -107,8 +107,7 @@ export class Database {
     client.on('error', noteBroken);
     try {
       const open = new OpenTransaction(client, begin, () => this.#counts[path]++);
-      if (first === 'after-begin') await open.begun;
-      return await open.run(work);
+      return await open.run(work, first);
     } catch (error) {
       if (error instanceof CommitOutcomeUnknownError) broken = error;
       throw error;

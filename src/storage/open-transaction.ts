@@ -1,7 +1,7 @@
 import type { PoolClient, QueryResultRow } from 'pg';
 import { CopyInQuery } from './copy-in.js';
 import { CopyOutQuery, type CopyOutSink } from './copy-out.js';
-import type { Statement, Transaction } from './database.js';
+import type { FirstStatements, Statement, Transaction } from './database.js';
 
 /**
  * A COMMIT whose answer was lost: it may or may not have happened. What was cached of these chats must go.
@@ -37,13 +37,16 @@ export class OpenTransaction implements Transaction {
   /**
    * Runs the work and commits, unless the work has.
    *
+   * @param first - whether the work may send statements before BEGIN is answered.
    * @throws what the work throws, or the failure of BEGIN, rolled back; CommitOutcomeUnknownError when that is not known.
    */
-  async run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async run<T>(work: (transaction: Transaction) => Promise<T>, first: FirstStatements): Promise<T> {
     let result: T;
     try {
+      if (first === 'after-begin') await this.begun;
       result = await work(this);
       await this.begun;
+      if (this.#failure !== undefined) throw this.#failure.error;
     } catch (error) {
       const cause = this.#failure?.error ?? error;
       if (this.#committed === undefined) await this.#rollBack();
@@ -80,7 +83,8 @@ export class OpenTransaction implements Transaction {
   }
 
   commit(): void {
-    if (this.#committed !== undefined) return;
+    // Were BEGIN refused, COMMIT would be answered as if there had been something to commit.
+    if (this.#committed !== undefined || this.#failure !== undefined) return;
     this.#committed = this.client.query('COMMIT').then(({ command }) => command === 'COMMIT');
     this.#committed.catch(() => undefined);
   }
@@ -114,7 +118,8 @@ export class OpenTransaction implements Transaction {
     try {
       if (!(await this.#committed)) return;
     } catch (error) {
-      if (isServerAnswer(cause) || isRefusal(error)) return;
+      if (isRefusal(error)) return this.#rollBack();
+      if (isServerAnswer(cause)) return;
       throw new CommitOutcomeUnknownError('The connection broke while committing.', { cause });
     }
     throw new CommitOutcomeUnknownError('What was committed cannot be told.', { cause });
@@ -125,8 +130,10 @@ export class OpenTransaction implements Transaction {
     try {
       isCommitted = await this.#committed;
     } catch (cause) {
-      if (isRefusal(cause)) throw cause;
-      throw new CommitOutcomeUnknownError('The connection broke while committing.', { cause });
+      if (!isRefusal(cause)) throw new CommitOutcomeUnknownError('The connection broke while committing.', { cause });
+      // One that was cancelled has not been tried: the transaction is still open, and nobody may have the connection so.
+      await this.#rollBack();
+      throw cause;
     }
     if (isCommitted !== true) throw new Error('The server has rolled the transaction back.');
   }
@@ -140,12 +147,17 @@ export class OpenTransaction implements Transaction {
   }
 }
 
-/** Whether the server has answered, and said no: the transaction is then known to be rolled back, the connection good. */
+/** Whether the server has answered, and said no: nothing is committed, and the connection is good once it is rolled back. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
 }
 
-/** Whether the server has answered at all. After a FATAL answer it has read no further. */
+/**
+ * Whether the server itself has answered: after a FATAL answer it has read no further. A pooler speaks so too when its own
+ * connection to the server breaks, which may have read everything: only what a server says when it throws somebody out counts.
+ */
 function isServerAnswer(error: unknown): boolean {
-  return error instanceof Error && 'severity' in error && error.severity !== undefined;
+  if (isRefusal(error)) return true;
+  const isFatal = error instanceof Error && 'severity' in error && error.severity === 'FATAL';
+  return isFatal && 'code' in error && /^(57P|25P03)/.test(String(error.code));
 }

@@ -176,6 +176,14 @@ export class GroupCommit {
    * is quick when the lock is let go; the others look again and again.
    */
   async #runPatiently(batch: Batch): Promise<void> {
+    try {
+      await this.#attemptUntilLocked(batch);
+    } finally {
+      this.#settle(batch, new Map());
+    }
+  }
+
+  async #attemptUntilLocked(batch: Batch): Promise<void> {
     const startedMs = performance.now();
     let blocked = batch;
     for (let delayMs = LOOK_AGAIN_FIRST_MS; blocked.size > 0; delayMs = Math.min(2 * delayMs, LOOK_AGAIN_LAST_MS)) {
@@ -192,7 +200,6 @@ export class GroupCommit {
         if (isPatient) this.#patient--;
       }
     }
-    this.#settle(batch, new Map());
   }
 
   /** Each wait holds a connection: with a small pool, readers must get some as well. */
