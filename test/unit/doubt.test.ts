@@ -144,6 +144,24 @@ describe('an inbox when the lease has run out', () => {
     expect((await stale).value.items).toHaveLength(1);
     expect(await refused).toMatchObject({ code: 'freshness_unknown' });
   });
+
+  it('is told to nobody, with the database away, when it is known that a chat of it has changed', async () => {
+    const other = sampleChatId(2);
+    tested.announce(other, database.commit(other, { type: 'create', userIds: ['bob'] })!);
+    const reading = tested.cache.getUserChats('bob');
+    for (const step of ['findVersions', 'loadUserChats', 'loadChats']) {
+      await gate.open(`${step} reads`);
+      await gate.open(`${step} answers`);
+    }
+    expect((await reading).value.items).toHaveLength(2);
+    loseLease();
+    writeElsewhere(SEND);
+    tested.announce(CHAT, database.commit(CHAT, SEND)!);
+    const refused = tested.cache.getUserChats('bob').catch((error: unknown) => error);
+    await gate.fail('findVersions reads', AWAY);
+    await gate.fail('loadChanges reads', AWAY);
+    expect(await refused).toBe(AWAY);
+  });
 });
 
 describe('with STALE_READS=refuse', () => {

@@ -104,7 +104,7 @@ export class InboxReader {
     const entries: ChatEntry[] = [];
     const missing: string[] = [];
     for (const chatId of user.chatIds) {
-      const entry = takesStale ? this.state.store.getChat(chatId) : this.chats.peek(chatId);
+      const entry = takesStale ? this.#peekStale(chatId) : this.chats.peek(chatId);
       if (entry === undefined) {
         missing.push(chatId);
       } else if (entry.members.has(user.userId)) {
@@ -120,6 +120,12 @@ export class InboxReader {
       : this.chats.loadPast(missing, 0));
     for (const entry of loaded) if (entry.members.has(user.userId)) entries.push(entry);
     return { entries, isHit: missing.length === 0, isKept };
+  }
+
+  /** What is held, even if nobody can tell whether it is current; not what is known to be old. */
+  #peekStale(chatId: string): ChatEntry | undefined {
+    const entry = this.state.store.getChat(chatId);
+    return entry?.isBehind === true ? undefined : entry;
   }
 
   #fillUser(userId: string): Promise<UserEntry> {
