@@ -192,8 +192,9 @@ class Line {
 
   #react(operation: ReactOperation): Decision {
     const before = this.#requireMessage(operation.seq);
-    if (before.deletedAtMs !== null) throw messageDeleted(operation.seq);
     const { seq, userId, emoji, present } = operation;
+    // A deleted message has no reactions: whoever takes theirs off has what they want.
+    if (before.deletedAtMs !== null && present) throw messageDeleted(operation.seq);
     if (this.locked.reactions.has(reactionKey(seq, userId, emoji)) === present) {
       return { operation, result: { version: this.version } };
     }
