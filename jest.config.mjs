@@ -5,6 +5,7 @@ export default {
   rootDir: 'dist',
   testMatch: ['<rootDir>/test/**/*.test.js', '<rootDir>/examples/**/*.test.js'],
   transform: {},
+  setupFiles: ['<rootDir>/test/support/property-setup.js'],
   testTimeout: 60_000,
   maxWorkers: 2,
 };

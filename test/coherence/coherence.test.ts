@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { runCoherence, type CoherenceReport } from './coherence-run.js';
 import { READS } from './history-recorder.js';
@@ -12,7 +11,7 @@ const TIMEOUT_MS = 180_000;
 describe('three instances that are struck while clients go from one to the other', () => {
   let report: CoherenceReport;
   beforeAll(async () => {
-    const seed = Number(process.env['COHERENCE_SEED'] ?? randomInt(2 ** 30));
+    const seed = Number(process.env['COHERENCE_SEED'] ?? 1);
     process.stderr.write(`coherence: COHERENCE_SEED=${seed}\n`);
     report = await runCoherence({ seed, faultsMs: FAULTS_MS });
     process.stderr.write(reportText(report));
