@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
-import type { DurableDatabase } from '../faults/durable-database.js';
 import type { PlannedFault } from '../faults/fault-plan.js';
 import type { FaultCount } from '../faults/fault-injector.js';
-import type { InstanceProcess } from '../faults/instance-process.js';
+import type { CoherenceSite } from './coherence-site.js';
 import type { SharedChat } from './coherence-workload.js';
 import type { HandEditor } from './hand-editor.js';
 import type { WanderingClient } from './wandering-client.js';
@@ -14,6 +13,7 @@ export const INSTANCE_FAULTS = [
   'instance paused',
   'writer killed in commit',
   'connections cut',
+  'clock set',
 ] as const;
 
 /** What is done to the database and to all. */
@@ -25,8 +25,18 @@ export const DATABASE_FAULTS = [
   'heads locked',
 ] as const;
 
+/** What is done to the ways by which an instance reaches the others and the database. */
+export const NETWORK_FAULTS = ['database out of reach'] as const;
+
+/** What is done to Redis and to the ways to it. */
+export const REDIS_FAULTS = ['Redis killed', 'Redis out of reach', 'Redis slow', 'Redis connections cut'] as const;
+
 /** A kind of fault. */
-export type CoherenceFault = (typeof INSTANCE_FAULTS)[number] | (typeof DATABASE_FAULTS)[number];
+export type CoherenceFault =
+  | (typeof INSTANCE_FAULTS)[number]
+  | (typeof DATABASE_FAULTS)[number]
+  | (typeof NETWORK_FAULTS)[number]
+  | (typeof REDIS_FAULTS)[number];
 
 /** What the hits of a kind are. */
 export const COHERENCE_HITS: Readonly<Record<CoherenceFault, string>> = {
@@ -34,6 +44,12 @@ export const COHERENCE_HITS: Readonly<Record<CoherenceFault, string>> = {
   'instance paused': 'requests under way',
   'writer killed in commit': 'commits seen waiting',
   'connections cut': 'requests under way',
+  'clock set': 'requests under way',
+  'database out of reach': 'requests under way',
+  'Redis killed': 'requests under way',
+  'Redis out of reach': 'requests under way',
+  'Redis slow': 'requests under way',
+  'Redis connections cut': 'requests under way',
   'database stopped at once': 'requests under way',
   'database connections cut': 'connections',
   'long edit by hand': 'edits committed',
@@ -43,8 +59,7 @@ export const COHERENCE_HITS: Readonly<Record<CoherenceFault, string>> = {
 
 /** What faults are done to. */
 export interface CoherenceTargets {
-  readonly instances: readonly InstanceProcess[];
-  readonly database: DurableDatabase;
+  readonly site: CoherenceSite;
   readonly clients: readonly WanderingClient[];
   readonly chats: readonly SharedChat[];
   readonly editor: HandEditor;
@@ -56,11 +71,15 @@ const FELT_LIMIT_MS = 3_000;
 
 /** Does faults, and counts them. */
 export class CoherenceFaults {
-  readonly counts = new Map<CoherenceFault, FaultCount>(
-    [...INSTANCE_FAULTS, ...DATABASE_FAULTS].map((kind) => [kind, { times: 0, hit: 0 }]),
-  );
+  /** The kinds that can be done here: those of a lane one after the other, the lanes side by side. */
+  readonly lanes: readonly (readonly CoherenceFault[])[];
+  readonly counts: ReadonlyMap<CoherenceFault, FaultCount>;
 
-  constructor(private readonly targets: CoherenceTargets) {}
+  constructor(private readonly targets: CoherenceTargets) {
+    const hasRedis = targets.site.instances.some(({ toRedis }) => toRedis !== undefined);
+    this.lanes = [INSTANCE_FAULTS, DATABASE_FAULTS, [...NETWORK_FAULTS, ...(hasRedis ? REDIS_FAULTS : [])]];
+    this.counts = new Map(this.lanes.flat().map((kind) => [kind, { times: 0, hit: 0 }]));
+  }
 
   /** Does one, and resolves when it is over and what was struck is back. */
   async inject({ kind, lengthMs, way }: PlannedFault<CoherenceFault>): Promise<void> {
@@ -71,8 +90,9 @@ export class CoherenceFaults {
   }
 
   async #do(kind: CoherenceFault, lengthMs: number, way: number): Promise<number> {
-    const { instances, database, clients, chats, editor, boundMs } = this.targets;
-    const instance = instances[Math.floor(way * instances.length)]!;
+    const { site, clients, chats, editor, boundMs } = this.targets;
+    const { database } = site;
+    const { process: instance, toDatabase, toRedis } = site.instances[Math.floor(way * site.instances.length)]!;
     const chat = chats[Math.floor(way * 10) % 3]!;
     const underWay = clients.reduce((sum, client) => sum + client.underWay, 0);
     switch (kind) {
@@ -88,9 +108,34 @@ export class CoherenceFaults {
         instance.resume();
         return underWay;
       case 'writer killed in commit':
-        return this.#killInCommit(instance);
+        return this.#killInCommit();
       case 'connections cut':
         return clients.reduce((sum, client) => sum + client.cut(), 0);
+      case 'clock set':
+        instance.jumpClock();
+        return underWay;
+      case 'database out of reach':
+        // Connections stay open and nothing comes any more: to the database, and so on the bus over it.
+        toDatabase.freeze();
+        await sleep(lengthMs + boundMs);
+        toDatabase.thaw();
+        return underWay;
+      case 'Redis killed':
+        await site.replaceRedis(() => sleep(lengthMs));
+        return underWay;
+      case 'Redis out of reach':
+        toRedis!.freeze();
+        await sleep(lengthMs + boundMs);
+        toRedis!.thaw();
+        return underWay;
+      case 'Redis slow':
+        toRedis!.slowDown(50 + lengthMs / 4);
+        await sleep(lengthMs + boundMs);
+        toRedis!.slowDown(0);
+        return underWay;
+      case 'Redis connections cut':
+        toRedis!.cut();
+        return underWay;
       case 'database stopped at once':
         await database.stopImmediately(lengthMs);
         return underWay;
@@ -111,17 +156,20 @@ export class CoherenceFaults {
   }
 
   /**
-   * Commits are held (they are in the log, and nobody sees them), an instance is killed with them, and then they are let
-   * go: what it has committed it has told nobody.
+   * Commits are held (they are in the log, and nobody sees them), an instance that has one is killed, and then they are let go: what
+   * it has committed it has told nobody.
    */
-  async #killInCommit(instance: InstanceProcess): Promise<number> {
-    const { database } = this.targets;
+  async #killInCommit(): Promise<number> {
+    const { site } = this.targets;
+    const { database } = site;
     await database.configure({ synchronous_standby_names: 'nobody' });
-    const waiting = await this.#feel(0, () => database.countWaiting('IPC', 'SyncRep'));
-    await instance.kill();
+    await this.#feel(0, async () => (await database.rolesThatCommit()).length);
+    const roles = await database.rolesThatCommit();
+    const { process, role } = site.instances.find((instance) => roles.includes(instance.role)) ?? site.instances[0]!;
+    await process.kill();
     await database.configure({ synchronous_standby_names: undefined });
-    await instance.start();
-    return waiting;
+    await process.start();
+    return roles.filter((each) => each === role).length;
   }
 
   /** Lets a burden last for its time, and until somebody feels it. @returns how many were seen to feel it, at the most. */

@@ -1,24 +1,24 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { SeededRandom } from '../../src/transfer/seeded-random.js';
 import { compareAnswers, takeAnswers, type Answers } from '../faults/answers-check.js';
-import { DurableDatabase } from '../faults/durable-database.js';
+import type { DurableDatabase } from '../faults/durable-database.js';
 import type { FaultCount } from '../faults/fault-injector.js';
 import { planFaults } from '../faults/fault-plan.js';
 import { Findings } from '../faults/findings.js';
 import { HttpLine, jsonOf, type HttpAnswer } from '../faults/http-line.js';
-import { InstanceProcess } from '../faults/instance-process.js';
 import { OperationTally } from '../faults/operation-tally.js';
 import { writerIdentities } from '../faults/workload.js';
 import { checkHistory } from '../history/check-history.js';
 import type { ChatAtEnd } from '../history/history.js';
 import { makeTestFolder } from '../support/process.js';
 import { readChatAtEnd } from './chats-at-end.js';
-import { CoherenceFaults, DATABASE_FAULTS, INSTANCE_FAULTS, type CoherenceFault } from './coherence-faults.js';
+import { CoherenceFaults, type CoherenceFault } from './coherence-faults.js';
+import { BOUND_MS, CoherenceSite } from './coherence-site.js';
 import { CoherenceWorkload, sharedChats, type SharedChat } from './coherence-workload.js';
 import { HandEditor } from './hand-editor.js';
 import { HistoryRecorder } from './history-recorder.js';
+import { topologyOf } from './topology.js';
 import { WanderingClient } from './wandering-client.js';
 
 /** What to do. */
@@ -33,6 +33,8 @@ export interface CoherenceOptions {
 /** What was done, and what came of it. */
 export interface CoherenceReport {
   readonly seed: number;
+  /** How the instances hear of each other. */
+  readonly topology: string;
   readonly seconds: number;
   readonly operations: OperationTally;
   readonly faults: ReadonlyMap<CoherenceFault, FaultCount>;
@@ -47,12 +49,6 @@ export interface CoherenceReport {
   readonly folder: string | undefined;
 }
 
-const INSTANCES = 3;
-
-/** Small, so that pauses are longer. */
-const BOUND_MS = 1000;
-const POLL_MS = 200;
-
 /** For answers after the faults: the machine may be busy. */
 const PATIENT_MS = 60_000;
 
@@ -63,44 +59,30 @@ const PATIENT_MS = 60_000;
  */
 export async function runCoherence(options: CoherenceOptions): Promise<CoherenceReport> {
   const folder = await makeTestFolder();
-  const database = await DurableDatabase.start(join(folder.path, 'data'));
-  const instances: InstanceProcess[] = [];
   let report: CoherenceReport;
   try {
-    for (let at = 0; at < INSTANCES; at++) {
-      const environment = {
-        DATABASE_URL: database.url,
-        CACHE_MAX_BYTES: '2MiB',
-        STALENESS_BOUND_MS: String(BOUND_MS),
-        COHERENCE_POLL_MS: String(POLL_MS),
-        // The last one refuses where the others say that they are stale.
-        STALE_READS: at === INSTANCES - 1 ? 'refuse' : 'serve',
-      };
-      instances.push(await InstanceProcess.start(environment));
+    const site = await CoherenceSite.start(topologyOf(options.seed), folder.path);
+    try {
+      report = await runOn(site, options, folder.path);
+    } finally {
+      await site.stop();
     }
-    report = await runOn(database, instances, options, folder.path);
   } catch (error) {
     throw new Error(`seed ${options.seed} did not come to its end; see ${folder.path}`, { cause: error });
-  } finally {
-    for (const instance of instances) await instance.kill();
-    await database.stop();
   }
   if (report.folder === undefined) await folder.remove();
   return report;
 }
 
-async function runOn(
-  database: DurableDatabase,
-  instances: readonly InstanceProcess[],
-  options: CoherenceOptions,
-  folder: string,
-): Promise<CoherenceReport> {
+async function runOn(site: CoherenceSite, options: CoherenceOptions, folder: string): Promise<CoherenceReport> {
   const startedMs = performance.now();
   const { seed } = options;
   const findings = new Findings();
   const operations = new OperationTally();
   const recorder = new HistoryRecorder();
   const chats = sharedChats(seed);
+  const { database } = site;
+  const instances = site.instances.map((instance) => instance.process);
   const ports = instances.map(({ port }) => port);
   const identities = writerIdentities();
   const clients = identities.map(({ client }) => {
@@ -112,7 +94,7 @@ async function runOn(
   const editors = [0, 1].map((at) => {
     return new HandEditor(identities.length + at, seed, () => database.url, chats, recorder, operations);
   });
-  const faults = new CoherenceFaults({ instances, database, clients, chats, editor: editors[1]!, boundMs: BOUND_MS });
+  const faults = new CoherenceFaults({ site, clients, chats, editor: editors[1]!, boundMs: BOUND_MS });
   try {
     await createChats(clients[0]!, chats);
     let goesOn = true;
@@ -141,6 +123,7 @@ async function runOn(
   }
   return {
     seed,
+    topology: topologyOf(seed).name,
     seconds: (performance.now() - startedMs) / 1000,
     operations,
     faults: faults.counts,
@@ -153,10 +136,10 @@ async function runOn(
   };
 }
 
-/** Instances and the database are struck side by side, so that faults come together as well. */
+/** Instances, the database and the ways between them are struck side by side, so that faults come together as well. */
 async function strike(faults: CoherenceFaults, { seed, faultsMs, stop }: CoherenceOptions): Promise<void> {
   const untilMs = performance.now() + faultsMs;
-  const lane = async (kinds: readonly CoherenceFault[], random: SeededRandom): Promise<void> => {
+  const strikeAll = async (kinds: readonly CoherenceFault[], random: SeededRandom): Promise<void> => {
     for (const fault of planFaults(kinds, random)) {
       const isOver = performance.now() >= untilMs && kinds.every((kind) => faults.counts.get(kind)!.times > 0);
       if (isOver || stop?.aborted === true) return;
@@ -164,7 +147,7 @@ async function strike(faults: CoherenceFaults, { seed, faultsMs, stop }: Coheren
       await faults.inject(fault);
     }
   };
-  await Promise.all([lane(INSTANCE_FAULTS, new SeededRandom(seed)), lane(DATABASE_FAULTS, new SeededRandom(~seed))]);
+  await Promise.all(faults.lanes.map((kinds, lane) => strikeAll(kinds, new SeededRandom(seed * 31 + lane))));
 }
 
 async function createChats(client: WanderingClient, chats: readonly SharedChat[]): Promise<void> {

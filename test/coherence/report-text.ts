@@ -7,9 +7,9 @@ const PRINTED = 20;
 
 /** What a run has done, hit, checked and found, for people. */
 export function reportText(report: CoherenceReport): string {
-  const { seed, seconds, operations, faults, findings, reads, stale, writes, lagsMs, folder } = report;
+  const { seed, topology, seconds, operations, faults, findings, reads, stale, writes, lagsMs, folder } = report;
   const lines = [
-    `Seed ${seed}: ${seconds.toFixed(0)} s, ${reads} reads of a chat (${stale} marked stale), ${writes} acknowledged writes.`,
+    `Seed ${seed}, ${topology}: ${seconds.toFixed(0)} s, ${reads} reads of a chat (${stale} marked stale), ${writes} acknowledged writes.`,
     'Operations',
     ...operations.entries().map(([kind, counts]) => `  ${kind}: ${countsText(counts)}`),
     'Faults',

@@ -42,6 +42,31 @@ export class DurableDatabase {
     return `postgresql://${user}:${password}@localhost/${database}?host=${encodeURIComponent(host)}`;
   }
 
+  /** Path of the socket that it listens on. */
+  get socketPath(): string {
+    const { host, port } = this.server.connection;
+    return join(host, `.s.PGSQL.${port}`);
+  }
+
+  /**
+   * Makes a role that may do everything, so that the server can tell whose statements it works at.
+   *
+   * @returns a URL for it, by a port of the loopback interface that leads to {@link socketPath}.
+   */
+  async createRole(name: string, port: number): Promise<string> {
+    const { password, database } = this.server.connection;
+    await this.query(`CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD '${password}'`);
+    return `postgresql://${name}:${password}@127.0.0.1:${port}/${database}`;
+  }
+
+  /** Roles whose commits wait for a standby, one for each commit. */
+  async rolesThatCommit(): Promise<string[]> {
+    const rows = await this.query<{ usename: string }>(
+      `SELECT usename FROM pg_stat_activity WHERE application_name = 'scrollback' AND wait_event = 'SyncRep'`,
+    );
+    return rows.map(({ usename }) => usename);
+  }
+
   /** How often it was crashed so far. */
   get crashes(): number {
     return this.#crashes;

@@ -96,6 +96,11 @@ export class InstanceProcess {
     this.#child?.kill('SIGCONT');
   }
 
+  /** Has its wall clock jump, where it runs with a clock of its own (`test/coherence/skewed-clock.ts`). */
+  jumpClock(): void {
+    this.#child?.kill('SIGUSR2');
+  }
+
   /** Ends it in good order. @returns its exit code; `null`: it was killed. */
   async stop(): Promise<number | null> {
     return this.#end('SIGTERM');

@@ -1,10 +1,15 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A proxy that can stop passing anything on without closing, as a network does whose other end has gone without a word. */
+/**
+ * A proxy that can stop passing anything on without closing, as a network does whose other end has gone without a word, and that
+ * can be slow.
+ */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
+  readonly #late = new Set<NodeJS.Timeout>();
   #isFrozen = false;
+  #delayMs = 0;
 
   private constructor(private readonly server: Server) {}
 
@@ -20,7 +25,7 @@ export class TcpProxy {
       ] as const) {
         proxy.#sockets.add(from);
         from.on('data', (chunk) => {
-          if (!proxy.#isFrozen) to.write(chunk);
+          if (!proxy.#isFrozen) proxy.#pass(to, chunk);
         });
         from.on('error', () => undefined);
         from.on('close', () => {
@@ -46,12 +51,41 @@ export class TcpProxy {
   /** Passes on what new connections say. What was opened before is of no use any more and is cut. */
   thaw(): void {
     this.#isFrozen = false;
+    this.cut();
+  }
+
+  /**
+   * Passes everything on so much later from now on, and in order; 0 is at once again: what was opened while it was slow is cut, as
+   * it would overtake.
+   */
+  slowDown(delayMs: number): void {
+    this.#delayMs = delayMs;
+    if (delayMs === 0) this.cut();
+  }
+
+  /** Closes all connections on both sides. */
+  cut(): void {
+    for (const late of this.#late) clearTimeout(late);
+    this.#late.clear();
     for (const socket of this.#sockets) socket.destroy();
   }
 
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#isFrozen = false;
+    this.cut();
     this.server.close();
     await once(this.server, 'close');
+  }
+
+  #pass(to: Socket, chunk: Buffer): void {
+    if (this.#delayMs === 0) {
+      to.write(chunk);
+      return;
+    }
+    const late = setTimeout(() => {
+      this.#late.delete(late);
+      to.write(chunk);
+    }, this.#delayMs);
+    this.#late.add(late);
   }
 }
