@@ -1,14 +1,18 @@
 import { parseArgs } from 'node:util';
 import { benchClusterReads } from './cluster-reads.bench.js';
+import { benchClusterWrites } from './cluster-writes.bench.js';
 import { benchGrowth } from './growth.bench.js';
 import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
+import { benchLag } from './lag.bench.js';
 import { benchMemory } from './memory.bench.js';
 import { benchWarm } from './warm.bench.js';
 import { benchWrites } from './write.bench.js';
 
 const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<void>>> = {
   cluster: benchClusterReads,
+  peers: benchClusterWrites,
+  lag: benchLag,
   import: benchImport,
   memory: benchMemory,
   reads: benchReads,

@@ -8,6 +8,7 @@ import type { HistorySend } from '../history/history.js';
 import type { SharedChat } from './coherence-workload.js';
 import type { HistoryRecorder } from './history-recorder.js';
 
+const DEADLOCK = '40P01';
 const LONGEST_PAUSE_MS = 400;
 
 /** Longer than any lock is held: an edit that takes longer is stuck. */
@@ -68,8 +69,10 @@ export class HandEditor {
       this.tally.of(kind).acknowledged++;
       return true;
     } catch (error) {
-      if (!isGone(error)) throw error;
-      this.tally.of(kind).unknown++;
+      // An instance wrote the same rows at that moment, and PostgreSQL chose this one to give way: nothing has happened.
+      if ((error as { readonly code?: string }).code === DEADLOCK) this.tally.of(kind).refused++;
+      else if (isGone(error)) this.tally.of(kind).unknown++;
+      else throw error;
       return false;
     } finally {
       await client.end().catch(() => undefined);
