@@ -26,6 +26,8 @@ export interface CoherenceOptions {
   readonly seed: number;
   /** Faults are done for this long, and until each kind was done. */
   readonly faultsMs: number;
+  /** Longest pause of a client between two operations, in milliseconds; 30 unless told otherwise, 0: none. */
+  readonly pauseMs?: number;
   /** Ends the faults before their time; what was done is checked. */
   readonly stop?: AbortSignal;
 }
@@ -48,6 +50,9 @@ export interface CoherenceReport {
   /** Where the logs and the database are left, if there are violations. */
   readonly folder: string | undefined;
 }
+
+/** Clients leave some processor time to the instances. */
+const PAUSE_MS = 30;
 
 /** For answers after the faults: the machine may be busy. */
 const PATIENT_MS = 60_000;
@@ -89,7 +94,7 @@ async function runOn(site: CoherenceSite, options: CoherenceOptions, folder: str
     return new WanderingClient(client, ports, new SeededRandom(seed * 77 + client), recorder, operations, findings);
   });
   const workloads = identities.map((identity, at) => {
-    return new CoherenceWorkload(identity, seed, BOUND_MS, clients[at]!, chats, recorder);
+    return new CoherenceWorkload(identity, seed, BOUND_MS, clients[at]!, chats, recorder, options.pauseMs ?? PAUSE_MS);
   });
   const editors = [0, 1].map((at) => {
     return new HandEditor(identities.length + at, seed, () => database.url, chats, recorder, operations);

@@ -5,9 +5,6 @@ import type { HistorySend } from '../history/history.js';
 import { READS, type HistoryRecorder } from './history-recorder.js';
 import type { WanderingClient, WriteOutcome } from './wandering-client.js';
 
-/** Longest pause between two operations: clients are to leave some processor time to the instances. */
-const LONGEST_PAUSE_MS = 30;
-
 /** Between two looks at an instance that has not yet shown a write. */
 const LOOK_AGAIN_MS = 2;
 
@@ -45,6 +42,8 @@ export class CoherenceWorkload {
     private readonly client: WanderingClient,
     private readonly chats: readonly SharedChat[],
     private readonly recorder: HistoryRecorder,
+    /** Longest pause between two operations, in milliseconds. */
+    private readonly longestPauseMs: number,
   ) {
     this.#random = new SeededRandom(seed * 1000 + identity.client);
     this.#pauses = new SeededRandom(~seed);
@@ -59,7 +58,7 @@ export class CoherenceWorkload {
         const written = await this.#write(chat);
         if (written !== undefined && this.#random.next() < 0.3) await this.#follow(chat, written, goesOn);
       }
-      await sleep(this.#pauses.integer(LONGEST_PAUSE_MS));
+      if (this.longestPauseMs > 0) await sleep(this.#pauses.integer(this.longestPauseMs));
     }
   }
 
