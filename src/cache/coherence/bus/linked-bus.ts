@@ -7,7 +7,10 @@ import type { BusListener, BusName, CoherenceBus } from './coherence-bus.js';
 import { BEAT_MS, Heartbeat } from './heartbeat.js';
 import { Outbox } from './outbox.js';
 
-/** What is published waits this long for more to go along: each NOTIFY takes a lock of the whole PostgreSQL, and each message costs every peer. */
+/**
+ * Between two sends. What is published on a quiet bus goes out at once; what follows waits for more to go along: each NOTIFY takes a lock
+ * of the whole PostgreSQL, and each message costs every peer.
+ */
 const COALESCE_MS = 2;
 
 /** A start waits this long for the first heartbeat to come back, and then goes on without. */
@@ -40,7 +43,9 @@ export class LinkedBus implements CoherenceBus {
   /** Lanes whose heartbeat is to be sent. */
   #dueBeats: readonly number[] = [];
   #sending: Promise<void> | undefined;
-  #flushTimer: NodeJS.Timeout | undefined;
+  /** Calls off the next flush; `undefined`: none is planned. */
+  #cancelFlush: (() => void) | undefined;
+  #flushedAtMs = -Infinity;
   #beatTimer: NodeJS.Timeout | undefined;
   #openTimer: NodeJS.Timeout | undefined;
   #onFirstBeat: (() => void) | undefined;
@@ -51,7 +56,7 @@ export class LinkedBus implements CoherenceBus {
   constructor(
     readonly name: Exclude<BusName, 'none'>,
     private readonly link: BusLink,
-    now: () => number = () => performance.now(),
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.#heartbeat = new Heartbeat(now);
     const { lanes, maxMessageBytes } = link;
@@ -104,13 +109,14 @@ export class LinkedBus implements CoherenceBus {
     if (this.#isStopped) return;
     this.#published++;
     this.#outbox.add(epoch, changes, this.#state === 'open');
-    if (this.#state === 'open') this.#flushTimer ??= setTimeout(() => this.#flush(), COALESCE_MS);
+    this.#planFlush();
   }
 
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    for (const timer of [this.#flushTimer, this.#beatTimer, this.#openTimer]) clearTimeout(timer);
+    this.#cancelFlush?.();
+    for (const timer of [this.#beatTimer, this.#openTimer]) clearTimeout(timer);
     this.#onFirstBeat?.();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {
@@ -177,12 +183,26 @@ export class LinkedBus implements CoherenceBus {
     this.#flush();
   }
 
+  #planFlush(): void {
+    if (this.#state !== 'open' || this.#cancelFlush !== undefined) return;
+    const restMs = this.#flushedAtMs + COALESCE_MS - this.now();
+    if (restMs > 0) {
+      const timer = setTimeout(() => this.#flush(), restMs);
+      this.#cancelFlush = () => clearTimeout(timer);
+    } else {
+      // What is published in the same turn goes along.
+      const immediate = setImmediate(() => this.#flush());
+      this.#cancelFlush = () => clearImmediate(immediate);
+    }
+  }
+
   #flush(): void {
-    clearTimeout(this.#flushTimer);
-    this.#flushTimer = undefined;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
     // Whoever is sending looks again when it is done.
     if (this.#sending !== undefined || this.#state !== 'open') return;
     if (this.#outbox.isEmpty && this.#dueBeats.length === 0) return;
+    this.#flushedAtMs = this.now();
     const { number } = this.#heartbeat;
     const sentAtMs = Date.now();
     const { messages, undo } = this.#outbox.take(number, sentAtMs, (chatId) => laneOf(chatId, this.link.lanes));
@@ -203,7 +223,9 @@ export class LinkedBus implements CoherenceBus {
       undo();
       if (this.#state === 'open') this.#giveUp(reasonOf(error));
     }
-    if (!this.#isStopped) this.#flush();
+    if (this.#isStopped) return;
+    if (this.#dueBeats.length > 0) this.#flush();
+    else if (!this.#outbox.isEmpty) this.#planFlush();
   }
 
   #receive(text: string, lane: number): void {
