@@ -11,6 +11,9 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 /** Samples come every second; a window has to be full of them. */
 const ANSWER_TIMEOUT_MS = 60_000;
 
+/** New answers come with new samples. */
+const SCRAPE_MS = 1000;
+
 /** Between two rounds of requests: enough of them for every rate, and time for others on the machine. */
 const ROUND_PAUSE_MS = 30;
 
@@ -138,6 +141,7 @@ describe('a Prometheus that scrapes two instances at work', () => {
     let faults: string[] = [];
     await waitUntil(async () => {
       faults = (await Promise.all(queries.map(faultOf))).filter((fault) => fault !== undefined);
+      if (faults.length > 0) await delay(SCRAPE_MS);
       return faults.length === 0;
     }, ANSWER_TIMEOUT_MS);
     return faults;
@@ -157,15 +161,11 @@ describe('a Prometheus that scrapes two instances at work', () => {
 
   it('has recorded the value of every recording rule for each instance', async () => {
     const names = ruleQueries('recording.rules.yaml').map(({ from }) => from.split(': ')[1]!);
-    const recorded = names.map((name) => ({ from: name, expression: `sum by (job, instance) (${name})` }));
-    expect(await lastingFaults(recorded)).toEqual([]);
-    for (const { expression } of recorded) {
-      const addresses = (await prometheus.query(expression)).map(({ metric }) => metric['instance']);
-      expect({ expression, addresses: addresses.sort() }).toEqual({
-        expression,
-        addresses: instances.map(({ address }) => address).sort(),
-      });
-    }
+    const queries = names.flatMap((name) =>
+      instances.map(({ address }) => ({ from: `${name} of ${address}`, expression: `${name}{instance="${address}"}` })),
+    );
+    expect(queries.length).toBeGreaterThan(20);
+    expect(await lastingFaults(queries)).toEqual([]);
   }, 90_000);
 
   it('evaluates every rule without an error, and raises no alert while all is well', async () => {
