@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { benchClusterReads } from './cluster-reads.bench.js';
 import { benchGrowth } from './growth.bench.js';
+import { benchMetrics } from './metrics.bench.js';
 import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
 import { benchMemory } from './memory.bench.js';
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<v
   cluster: benchClusterReads,
   import: benchImport,
   memory: benchMemory,
+  metrics: () => benchMetrics(),
   reads: benchReads,
   warm: () => benchWarm(),
   write: benchWrites,
