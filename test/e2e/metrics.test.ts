@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Metrics } from '../../src/metrics/metrics.js';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 import { untilWarm } from './until-warm.js';
 
@@ -159,18 +160,24 @@ describe('GET /metrics', () => {
     expect(await valueOf('scrollback_cache_warm_state', { state: 'warming' })).toBe(0);
   });
 
-  it('counts operations refused by a full queue', async () => {
+  it('counts operations that wait, and those refused by a full queue', async () => {
     const { id } = await running.api.as('cat').createChat({});
     const before = (await valueOf('scrollback_write_refusals_total'))!;
-    const statuses = await Promise.all(
-      Array.from({ length: 60 }, async (_, index) => {
-        const path = `/v1/chats/${id}/messages`;
-        return (await running.api.post(path, { senderId: 'cat', text: String(index) })).status;
-      }),
-    );
-    const refused = statuses.filter((status) => status === 503).length;
-    expect(refused).toBeGreaterThan(0);
-    expect(await valueOf('scrollback_write_refusals_total')).toBe(before + refused);
+    const send = async (text: string): Promise<number> =>
+      (await running.api.post(`/v1/chats/${id}/messages`, { senderId: 'cat', text })).status;
+    await running.database.query('BEGIN');
+    try {
+      await running.database.query('SELECT FROM chat_head WHERE chat_id = $1 FOR UPDATE', [id]);
+      const waiting = Array.from({ length: 7 }, (_, index) => send(String(index)));
+      expect(await waitUntil(async () => (await valueOf('scrollback_write_queue_length')) === 7, 10_000)).toBe(true);
+      expect([await send('eighth'), await send('ninth')]).toEqual([503, 503]);
+      expect(await valueOf('scrollback_write_refusals_total')).toBe(before + 2);
+      await running.database.query('COMMIT');
+      expect(await Promise.all(waiting)).toEqual(Array(7).fill(201));
+    } finally {
+      await running.database.query('ROLLBACK');
+    }
+    expect(await waitUntil(async () => (await valueOf('scrollback_write_queue_length')) === 0, 10_000)).toBe(true);
   });
 
   it('counts a request in the first bucket that its time does not exceed', async () => {
