@@ -18,6 +18,9 @@ interface RuleTest {
   readonly promql_expr_test?: readonly { readonly expr: string; readonly exp_samples: readonly unknown[] }[];
 }
 
+/** The first time, the program may have to be fetched. */
+const FETCH_TIMEOUT_MS = 240_000;
+
 const FOLDER = 'deploy/prometheus';
 const RUNBOOKS = 'docs/runbooks';
 
@@ -40,7 +43,7 @@ describe('the rules for Prometheus', () => {
       const { stdout } = await promisify(execFile)(path, args, { env: { ...process.env, ...environment } });
       return stdout;
     };
-  });
+  }, FETCH_TIMEOUT_MS);
 
   it('are valid, with the configuration that names them', async () => {
     const said = await promtool('check', 'config', join(FOLDER, 'prometheus.yaml'));
