@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { benchClusterReads } from './cluster-reads.bench.js';
 import { benchClusterWrites } from './cluster-writes.bench.js';
 import { benchGrowth } from './growth.bench.js';
+import { benchMetrics } from './metrics.bench.js';
 import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
 import { benchLag } from './lag.bench.js';
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<v
   lag: benchLag,
   import: benchImport,
   memory: benchMemory,
+  metrics: () => benchMetrics(),
   reads: benchReads,
   warm: () => benchWarm(),
   write: benchWrites,

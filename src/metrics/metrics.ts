@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CACHE_RESULTS, CacheStats, LOAD_RESULTS } from '../cache/cache-stats.js';
 import { CoherenceStats } from '../cache/coherence/coherence-stats.js';
-import { Warmer } from '../cache/lifecycle/warmer.js';
+import { WARM_STATES, Warmer } from '../cache/lifecycle/warmer.js';
 import { Database } from '../storage/database.js';
 import { GroupCommit } from '../storage/write/group-commit.js';
 import { RequestTimes } from './request-times.js';
@@ -13,6 +13,9 @@ const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 
 /** Bounds in seconds, from a bus on the same host to a poll. */
 const LAG_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** What V8 calls its kinds of collection, as prom-client labels them. */
+const GC_KINDS = ['major', 'minor', 'incremental', 'weakcb'];
 
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
@@ -34,6 +37,9 @@ export class Metrics {
     @Inject(GroupCommit) private readonly commit: GroupCommit,
   ) {
     collectDefaultMetrics({ register: this.registry });
+    // From the start, so that what asks for the rate of a kind that has not happened yet gets 0 and not nothing.
+    const collections = this.registry.getSingleMetric('nodejs_gc_duration_seconds') as Histogram<'kind'> | undefined;
+    for (const kind of GC_KINDS) collections?.zero({ kind });
     this.registry.registerMetric(this.#http as unknown as Metric);
     this.#exposeCache();
     this.#exposeCoherence();
@@ -80,6 +86,10 @@ export class Metrics {
       [],
       (set) => set({}, stats.divergence),
     );
+    this.#states('cache_warm_state', 'Where warming stands: 1 for the state it is in, else 0.', WARM_STATES, () => {
+      return warmer.status.state;
+    });
+    this.#gauge('cache_warm_total_chats', 'Chats that warming looks at.', () => warmer.status.totalChats);
     this.#gauge('cache_warm_chats', 'Chats that warming has loaded.', () => warmer.status.chats);
     this.#gauge('cache_warm_messages', 'Messages that warming has loaded.', () => warmer.status.messages);
     this.#gauge('cache_warm_duration_seconds', 'Time that warming has taken.', () => warmer.status.seconds);
@@ -89,8 +99,13 @@ export class Metrics {
     const { state, coherence } = this;
     this.#gauge(
       'coherence_last_confirmed_seconds',
-      'Time since the cache was last known to be up to date with the database.',
-      () => (state.lease.lastConfirmedMs ?? 0) / 1000,
+      'Time since the cache was last known to be up to date with the database; before the first time, the age of the process.',
+      () => (state.lease.lastConfirmedMs ?? process.uptime() * 1000) / 1000,
+    );
+    this.#gauge(
+      'coherence_staleness_bound_seconds',
+      'After this time without confirmation what is held is in doubt.',
+      () => state.lease.boundMs / 1000,
     );
     this.#gauge('coherence_in_doubt', '1 while what is held cannot be told to be current, else 0.', () =>
       state.lease.isInDoubt ? 1 : 0,
@@ -118,6 +133,10 @@ export class Metrics {
       for (const [path, count] of Object.entries(database.counts)) set({ path }, count);
     });
     this.#gauge('write_queue_length', 'Operations that wait for their commit.', () => commit.status.queueLength);
+    this.#gauge('write_queue_max', 'Operations that may wait before more are refused.', () => commit.status.queueMax);
+    this.#counter('write_refusals_total', 'Operations refused because too many waited for their commit.', [], (set) =>
+      set({}, commit.status.refusals),
+    );
     const sizes = new Histogram({
       name: 'scrollback_write_batch_size',
       help: 'Operations committed by one transaction.',
@@ -145,6 +164,20 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.set(read());
+      },
+    });
+  }
+
+  /** One of several states: a gauge for each. */
+  #states(name: string, help: string, states: readonly string[], read: () => string): void {
+    new Gauge({
+      name: `scrollback_${name}`,
+      help,
+      labelNames: ['state'],
+      registers: [this.registry],
+      collect() {
+        const present = read();
+        for (const state of states) this.set({ state }, state === present ? 1 : 0);
       },
     });
   }

@@ -10,15 +10,15 @@ interface Series {
 
 /**
  * The histogram of request times. prom-client's own sorts and hashes the labels at every observation, which costs a cached page a
- * tenth of its time; here it is two look-ups and two additions. It is registered like any metric of prom-client.
+ * tenth of its time; here it is three look-ups and two additions, and nothing is allocated. It is registered like any metric of prom-client.
  */
 export class RequestTimes {
   readonly name = 'scrollback_http_request_duration_seconds';
   readonly help = 'Time from a request’s arrival to the end of its answer, by method, route and status.';
   readonly type = 'histogram';
   readonly aggregator = 'sum';
-  /** By route and method, then by status. */
-  readonly #series = new Map<string, Map<number, Series>>();
+  /** By route, then by method, then by status. Apart, so that no key has to be put together for a request. */
+  readonly #series = new Map<string, Map<string, Map<number, Series>>>();
 
   constructor(
     /** Upper bounds of the buckets in seconds, ascending. */
@@ -34,23 +34,28 @@ export class RequestTimes {
   }
 
   #add(method: string, route: string, status: number, seconds: number): Series {
-    const key = `${method} ${route}`;
-    let byStatus = this.#series.get(key);
-    if (byStatus === undefined) this.#series.set(key, (byStatus = new Map()));
-    let series = byStatus.get(status);
-    if (series === undefined) {
-      series = { labels: { method, route, status }, counts: Array(this.bounds.length + 1).fill(0), seconds: 0 };
-      byStatus.set(status, series);
-    }
+    const series = this.#series.get(route)?.get(method)?.get(status) ?? this.#begin(method, route, status);
     series.seconds += seconds;
+    return series;
+  }
+
+  #begin(method: string, route: string, status: number): Series {
+    let byMethod = this.#series.get(route);
+    if (byMethod === undefined) this.#series.set(route, (byMethod = new Map()));
+    let byStatus = byMethod.get(method);
+    if (byStatus === undefined) byMethod.set(method, (byStatus = new Map()));
+    const counts = Array<number>(this.bounds.length + 1).fill(0);
+    const series = { labels: { method, route, status }, counts, seconds: 0 };
+    byStatus.set(status, series);
     return series;
   }
 
   /** What prom-client asks a metric for when it is scraped. */
   get(): Promise<Awaited<ReturnType<Metric['get']>>> {
-    const values = [...this.#series.values()].flatMap((byStatus) =>
-      [...byStatus.values()].flatMap((one) => this.#values(one)),
-    );
+    const values = [...this.#series.values()]
+      .flatMap((byMethod) => [...byMethod.values()])
+      .flatMap((byStatus) => [...byStatus.values()])
+      .flatMap((one) => this.#values(one));
     const { name, help, type, aggregator } = this;
     return Promise.resolve({ name, help, type, aggregator, values } as unknown as Awaited<ReturnType<Metric['get']>>);
   }

@@ -28,9 +28,15 @@ const RETRY_MS = 500;
 /** Time between two lines of progress in the log. */
 const PROGRESS_MS = 5000;
 
+/** Every {@link WarmState}. */
+export const WARM_STATES = ['waiting', 'warming', 'warm', 'behind', 'failed'] as const;
+
+/** Where warming stands; the `state` label of `scrollback_cache_warm_state`. */
+export type WarmState = (typeof WARM_STATES)[number];
+
 /** How far warming has come. */
 export interface WarmStatus {
-  readonly state: 'waiting' | 'warming' | 'warm' | 'behind' | 'failed';
+  readonly state: WarmState;
   readonly chats: number;
   readonly totalChats: number;
   readonly messages: number;
@@ -50,7 +56,7 @@ export interface WarmStatus {
 @Injectable()
 export class Warmer implements OnApplicationShutdown {
   readonly #logger = new Logger('Warmer');
-  #state: WarmStatus['state'] = 'waiting';
+  #state: WarmState = 'waiting';
   #chats = 0;
   #totalChats = 0;
   #messages = 0;

@@ -47,6 +47,10 @@ type Batch = ReadonlyMap<string, readonly Waiting[]>;
 export interface GroupCommitStatus {
   /** Operations waiting or in flight. */
   readonly queueLength: number;
+  /** Operations that may wait before more are refused. */
+  readonly queueMax: number;
+  /** Operations refused because too many waited. */
+  readonly refusals: number;
 }
 
 /** Told of every finished batch; the metrics listen. */
@@ -78,6 +82,7 @@ export class GroupCommit {
   readonly #inFlight = new Set<string>();
   readonly #observers: BatchObserver[] = [];
   #queueLength = 0;
+  #refusals = 0;
   #running = 0;
   #patient = 0;
   #scheduled = false;
@@ -91,7 +96,7 @@ export class GroupCommit {
 
   /** How many operations wait. O(1). */
   get status(): GroupCommitStatus {
-    return { queueLength: this.#queueLength };
+    return { queueLength: this.#queueLength, queueMax: this.options.writeQueueMax, refusals: this.#refusals };
   }
 
   /** Adds an observer for the life of the application. */
@@ -108,6 +113,7 @@ export class GroupCommit {
    */
   submit(operation: ChatOperation): Promise<OperationResult> {
     if (this.#queueLength >= this.options.writeQueueMax) {
+      this.#refusals++;
       return Promise.reject(
         new ScrollbackError('write_queue_full', `${this.#queueLength} writes are waiting. Try again shortly.`),
       );
