@@ -45,7 +45,7 @@ export class AppModule {
       redisUrl: environment.REDIS_URL,
       sharedCache: environment.SHARED_CACHE,
     });
-    const auth: AuthOptions = { mode: environment.AUTH_MODE, keys: environment.AUTH_KEYS ?? [] };
+    const auth = authOptions(environment);
     const chat: ChatOptions = { maxTextBytes: environment.MAX_TEXT_BYTES };
     return {
       module: AppModule,
@@ -72,4 +72,14 @@ export class AppModule {
       ],
     };
   }
+}
+
+function authOptions(environment: Environment): AuthOptions {
+  const { AUTH_MODE, AUTH_KEYS, AUTH_JWT_SECRET, AUTH_JWKS_URL, AUTH_JWT_ISSUER, AUTH_JWT_AUDIENCE } = environment;
+  const keys = AUTH_JWT_SECRET === undefined ? { jwksUrl: AUTH_JWKS_URL! } : { secret: AUTH_JWT_SECRET };
+  return {
+    isOpen: AUTH_MODE === 'none',
+    keys: AUTH_MODE.includes('key') ? AUTH_KEYS! : [],
+    tokens: AUTH_MODE.includes('jwt') ? { keys, issuer: AUTH_JWT_ISSUER, audience: AUTH_JWT_AUDIENCE } : undefined,
+  };
 }

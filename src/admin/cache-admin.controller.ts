@@ -10,6 +10,7 @@ import { COHERENCE_BUS, type BusName, type CoherenceBus } from '../cache/coheren
 import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
 import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
 import { cacheModeBody, verifyBody } from './input-schemas.js';
+import { ServicesOnly } from '../auth/services-only.js';
 
 /** The cache as its operators see it. */
 export interface CacheReport {
@@ -37,6 +38,7 @@ export interface CacheReport {
 
 /** What operators ask and tell the cache. */
 @ApiExcludeController()
+@ServicesOnly()
 @Controller('v1/admin/cache')
 export class CacheAdminController {
   constructor(

@@ -1,9 +1,13 @@
+import type { TokenOptions } from './user-tokens.js';
+
 /** How callers prove who they are. */
 export interface AuthOptions {
-  /** `none`: everybody is a service. `key`: a service key is needed. */
-  readonly mode: 'none' | 'key';
-  /** Service keys as `name:sha256hex`. */
+  /** Whether nobody has to prove anything: everybody is a service. */
+  readonly isOpen: boolean;
+  /** Service keys as `name:sha256hex`; any of them is good. */
   readonly keys: readonly string[];
+  /** How tokens of users are verified; `undefined`: there are none. */
+  readonly tokens: TokenOptions | undefined;
 }
 
 /** Injection token of {@link AuthOptions}. */

@@ -8,6 +8,7 @@ import { generateConversations } from '../transfer/generator.js';
 import { demoCommand } from './demo.js';
 import { exportCommand } from './export.js';
 import { importCommand } from './import.js';
+import { keyCreateCommand, keyName } from './key.js';
 import { migrateCommand } from './migrate.js';
 import { purgeCommand, type PurgeCommandOptions } from './purge.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
@@ -64,6 +65,13 @@ function commands(): Command {
     .option('--url <url>', 'where the instance answers; else HOST and PORT')
     .option('--repair', 'drop what is wrong, so that its next reader loads it')
     .action((options: VerifyCommandOptions) => verifyCommand(options, readEnvironment()));
+  program
+    .command('key')
+    .description('make service keys')
+    .command('create')
+    .description('make a key, and say what to put into AUTH_KEYS so that it is known')
+    .argument('<name>', 'who will have it: 1 to 64 letters, digits, dots, dashes', keyName)
+    .action((name: string) => keyCreateCommand(name));
   program
     .command('generate')
     .description('write made-up conversations with the shape of real ones, in the import format')

@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   write_queue_full: { status: 503, title: 'Too many writes waiting', retryAfterSeconds: 1 },
   write_outcome_unknown: { status: 503, title: 'Outcome of the write unknown', retryAfterSeconds: 1 },
   version_not_reached: { status: 503, title: 'Version not reached', retryAfterSeconds: 1 },
+  token_keys_unavailable: { status: 503, title: 'Keys of tokens unavailable', retryAfterSeconds: 5 },
   freshness_unknown: { status: 503, title: 'Freshness unknown', retryAfterSeconds: 2 },
   database_unavailable: { status: 503, title: 'Database unavailable', retryAfterSeconds: 2 },
 } as const satisfies Record<string, ErrorCodeEntry>;

@@ -50,6 +50,11 @@ const boolean = z.enum(['true', 'false']).transform((value) => value === 'true')
 
 const AUTH_KEY = /^[\w.-]{1,64}:[0-9a-f]{64}$/i;
 
+const AUTH_MODES = ['none', 'key', 'jwt', 'key,jwt'] as const;
+
+/** Who may call: anybody, who has a service key, who has a user's token, or who has either. */
+export type AuthMode = (typeof AUTH_MODES)[number];
+
 /**
  * Every variable that the process reads. The table in `docs/configuration.md` lists the same; a test compares the two.
  */
@@ -80,13 +85,20 @@ export const ENVIRONMENT_SCHEMA = z.object({
   WRITE_QUEUE_MAX: integer(1, 1_000_000).default(10_000),
   SHUTDOWN_DRAIN_MS: integer(0, 600_000).default(0),
   SHUTDOWN_TIMEOUT_MS: integer(100, 600_000).default(25_000),
-  AUTH_MODE: z.enum(['none', 'key']).optional(),
+  AUTH_MODE: z.enum(AUTH_MODES).optional(),
   AUTH_ALLOW_INSECURE: boolean.default(false),
   AUTH_KEYS: z
     .string()
     .transform((text) => text.split(',').map((key) => key.trim()))
     .refine((keys) => keys.every((key) => AUTH_KEY.test(key)), 'must be name:sha256hex, comma-separated')
     .optional(),
+  AUTH_JWT_SECRET: z
+    .string()
+    .refine((text) => Buffer.byteLength(text) >= 32, 'must be at least 32 bytes, as HS256 demands')
+    .optional(),
+  AUTH_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  AUTH_JWT_ISSUER: z.string().optional(),
+  AUTH_JWT_AUDIENCE: z.string().optional(),
   SCROLLBACK_KEY: z.string().optional(),
   MAX_TEXT_BYTES: bytes(1, 2 ** 20).default(16_384),
   MAX_BODY_BYTES: bytes(1024, 64 * 2 ** 20).default(65_536),
@@ -96,7 +108,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
 /** The validated environment. */
 export interface Environment extends z.infer<typeof ENVIRONMENT_SCHEMA> {
   readonly CACHE_MAX_BYTES: number;
-  readonly AUTH_MODE: 'none' | 'key';
+  readonly AUTH_MODE: AuthMode;
   readonly COHERENCE_BUS: BusName;
 }
 
@@ -128,19 +140,22 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
 }
 
 function checkAccess(environment: Environment): BadVariable[] {
-  const { AUTH_MODE, AUTH_KEYS, AUTH_ALLOW_INSECURE, HOST } = environment;
-  if (AUTH_MODE === 'key' && AUTH_KEYS === undefined) {
-    return [{ name: 'AUTH_KEYS', message: 'must be set when AUTH_MODE is key' }];
+  const { AUTH_MODE, AUTH_KEYS, AUTH_JWT_SECRET, AUTH_JWKS_URL, AUTH_ALLOW_INSECURE, HOST } = environment;
+  const wrong: BadVariable[] = [];
+  if (AUTH_MODE.includes('key') && AUTH_KEYS === undefined) {
+    wrong.push({ name: 'AUTH_KEYS', message: `must be set when AUTH_MODE is ${AUTH_MODE}` });
+  }
+  if (AUTH_MODE.includes('jwt') && (AUTH_JWT_SECRET === undefined) === (AUTH_JWKS_URL === undefined)) {
+    const message = `either this or AUTH_JWKS_URL must be set when AUTH_MODE is ${AUTH_MODE}, not both`;
+    wrong.push({ name: 'AUTH_JWT_SECRET', message });
   }
   if (AUTH_MODE === 'none' && !AUTH_ALLOW_INSECURE && !isLoopback(HOST)) {
-    return [
-      {
-        name: 'AUTH_MODE',
-        message: 'none is refused when HOST is a public address; set AUTH_MODE=key, or AUTH_ALLOW_INSECURE=true',
-      },
-    ];
+    wrong.push({
+      name: 'AUTH_MODE',
+      message: 'none is refused when HOST is a public address; set AUTH_MODE=key, or AUTH_ALLOW_INSECURE=true',
+    });
   }
-  return [];
+  return wrong;
 }
 
 function checkRedis({ COHERENCE_BUS, REDIS_URL, SHARED_CACHE }: Environment): BadVariable[] {

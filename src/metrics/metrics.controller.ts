@@ -2,9 +2,11 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Metrics } from './metrics.js';
+import { ServicesOnly } from '../auth/services-only.js';
 
 /** What Prometheus scrapes. */
 @ApiExcludeController()
+@ServicesOnly()
 @Controller('metrics')
 export class MetricsController {
   constructor(private readonly metrics: Metrics) {}

@@ -1,0 +1,31 @@
+import type { Caller } from './caller.js';
+
+/** Credentials that are kept; past it the oldest goes. Somebody with a good key could write it in any number of ways. */
+const LIMIT = 10_000;
+
+interface Known {
+  readonly caller: Caller;
+  readonly untilMs: number;
+}
+
+/** Values of `Authorization` that were found good, until they end to be: so that only the first request with each pays for finding out. */
+export class KnownCredentials {
+  readonly #known = new Map<string, Known>();
+
+  constructor(private readonly now: () => number = () => Date.now()) {}
+
+  /** Whom a value stands for; `undefined`: it is not known, or has ended. */
+  find(authorization: string): Caller | undefined {
+    const known = this.#known.get(authorization);
+    if (known === undefined) return undefined;
+    if (this.now() < known.untilMs) return known.caller;
+    this.#known.delete(authorization);
+    return undefined;
+  }
+
+  /** Keeps a value. @param untilMs - in milliseconds since 1970; `Infinity` for keys, which do not change while the process runs. */
+  add(authorization: string, caller: Caller, untilMs: number): void {
+    if (this.#known.size >= LIMIT) this.#known.delete(this.#known.keys().next().value!);
+    this.#known.set(authorization, { caller, untilMs });
+  }
+}
