@@ -65,13 +65,14 @@ function readOptions() {
   }
 }
 
-function tour({ nginx, instances, redis }) {
+function tour({ nginx, instances, redis, databaseUrl }) {
   const rows = instances.map(({ url, pid }, index) => `  instance ${index + 1}  ${url}  (process ${pid})`);
   const [first, second] = instances;
   return `
   all of them  ${nginx.url}  (nginx; API: ${nginx.url}/docs)
 ${rows.join('\n')}
-${redis === undefined ? '' : `  redis       ${redis.url}\n`}
+${redis === undefined ? '' : `  redis       ${redis.url}\n`}  database    ${databaseUrl}
+
 Try, in another terminal:
 
   # A chat, a message, a page: through nginx, which sends all of a chat to one instance.
@@ -87,6 +88,9 @@ Try, in another terminal:
   # Kill an instance and go on reading through nginx.
   kill -9 ${first.pid}
   curl -si ${nginx.url}/v1/chats/$CHAT/messages
+
+  # Edit the tables by hand: all of them show it after their next poll.
+  psql '${databaseUrl}' -c "UPDATE chat SET title = 'Dinner'"
 
   # What an instance holds.
   curl -s ${(second ?? first).url}/v1/admin/cache

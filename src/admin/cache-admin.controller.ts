@@ -10,6 +10,7 @@ import { COHERENCE_BUS, type BusName, type CoherenceBus } from '../cache/coheren
 import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
 import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
 import { cacheModeBody, verifyBody } from './input-schemas.js';
+import { ChatDropper } from '../cache/read/chat-dropper.js';
 import { ServicesOnly } from '../auth/services-only.js';
 
 /** The cache as its operators see it. */
@@ -47,6 +48,7 @@ export class CacheAdminController {
     private readonly modes: ModeSwitch,
     private readonly verifier: Verifier,
     private readonly explainer: Explainer,
+    private readonly dropper: ChatDropper,
     @Inject(COHERENCE_BUS) private readonly bus: Pick<CoherenceBus, 'name'>,
   ) {}
 
@@ -111,7 +113,6 @@ export class CacheAdminController {
     @Query({ schema: noQuery }) _query: object,
     @Body({ schema: noBody }) _body: object | undefined,
   ): void {
-    const entry = this.state.store.getChat(chatId);
-    if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
+    this.dropper.drop(chatId);
   }
 }

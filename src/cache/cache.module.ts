@@ -28,6 +28,7 @@ import { HeadRepository } from '../storage/head-repository.js';
 import { MessageRepository } from '../storage/message-repository.js';
 import { TailRepository } from '../storage/tail-repository.js';
 import { AnswerReader } from './read/answer-reader.js';
+import { ChatDropper } from './read/chat-dropper.js';
 import { ChatReader } from './read/chat-reader.js';
 import { ChatRepairer } from './read/chat-repairer.js';
 import { InboxReader } from './read/inbox-reader.js';
@@ -88,6 +89,11 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
             ...parts: [CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator]
           ) => new ChatReader(shared ?? chats, ...parts),
         },
+        {
+          provide: ChatDropper,
+          inject: [CacheState, SharedChats],
+          useFactory: (state: CacheState, shared: SharedChats | undefined) => new ChatDropper(state, shared),
+        },
         MessageReader,
         UnreadReader,
         InboxReader,
@@ -123,6 +129,7 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         MessageCache,
         CacheState,
         CacheStats,
+        ChatDropper,
         CoherenceStats,
         COHERENCE_BUS,
         Poller,

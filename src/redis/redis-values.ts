@@ -11,12 +11,12 @@ const REST_MS = 1000;
 const RECONNECT_MS = 500;
 
 /**
- * Writes a value unless one of the same epoch with the same or a later version is there. A value that is larger replaces it nowhere: what
- * is written depends on the version alone, so that two writers end up the same in any order.
+ * Writes a value unless one of the same epoch with a later version is there, or with the same one and it is not to be replaced. A value that is
+ * larger replaces it nowhere: what is written depends on the version alone, so that two writers end up the same in any order.
  */
 const PUT_IF_NEWER = `
 local held = redis.call('HMGET', KEYS[1], 'epoch', 'version')
-if held[1] == ARGV[1] and tonumber(held[2]) >= tonumber(ARGV[2]) then return 0 end
+if held[1] == ARGV[1] and tonumber(held[2]) >= tonumber(ARGV[2]) + tonumber(ARGV[5]) then return 0 end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'version', ARGV[2], 'value', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`;
@@ -70,10 +70,19 @@ export class RedisValues {
     });
   }
 
-  /** Writes a value unless a newer one is there. Never rejects. */
-  async write(key: string, { epoch, version, value }: VersionedValue, ttlMs: number): Promise<void> {
-    const values = { keys: [key], arguments: [epoch, String(version), value, String(ttlMs)] };
-    await this.#attempt(() => this.#commands.eval(PUT_IF_NEWER, values));
+  /**
+   * Writes a value unless a newer one is there. Never rejects.
+   *
+   * @param replaces - whether one of the same version is replaced.
+   * @returns whether Redis has seen to it.
+   */
+  async write(
+    key: string,
+    { epoch, version, value }: VersionedValue,
+    { ttlMs, replaces = false }: { readonly ttlMs: number; readonly replaces?: boolean },
+  ): Promise<boolean> {
+    const values = { keys: [key], arguments: [epoch, String(version), value, String(ttlMs), replaces ? '1' : '0'] };
+    return (await this.#attempt(() => this.#commands.eval(PUT_IF_NEWER, values))) !== undefined;
   }
 
   /** Closes at once. */

@@ -59,6 +59,8 @@ export interface LoadedChat {
   readonly participants: readonly ParticipantRecord[];
   /** The newest messages, ascending, without a gap up to the last one. */
   readonly messages: readonly MessageRecord[];
+  /** Whether it was not read from the database itself but from what instances share. */
+  readonly isShared?: boolean;
 }
 
 /** A user's unread count in one chat, and the version and read marker that it holds for. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createClient } from 'redis';
+import { CacheState } from '../../src/cache/cache-state.js';
 import { SharedChats } from '../../src/cache/shared/shared-chats.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { DEADLINE_MS } from '../support/process.js';
@@ -38,9 +39,16 @@ function statsOf(instance: TestInstance): { hits: number; misses: number } {
   return { ...instance.instance.app.get(SharedChats).stats };
 }
 
+/** Takes the chat out of an instance's memory, as an eviction does. */
+function forget({ instance }: TestInstance): void {
+  const { store } = instance.app.get(CacheState);
+  const entry = store.getChat(chatId);
+  if (entry !== undefined) store.removeChat(entry, 'invalidated');
+}
+
 /** Makes an instance forget the chat, reads it, and tells where it was found. */
 async function readAnew(instance: TestInstance): Promise<'shared' | 'database'> {
-  await instance.api.delete(`/v1/admin/cache/chats/${chatId}`);
+  forget(instance);
   const before = statsOf(instance);
   const page = await instance.api.page(chatId);
   const [row] = await database.query<{ version: string }>('SELECT version FROM chat_head WHERE chat_id = $1', [chatId]);
@@ -85,12 +93,59 @@ describe('what instances share in Redis', () => {
     await expectShared(8);
   });
 
-  it('is not believed when it is broken, or says of itself that it is of another version', async () => {
+  it('is not believed when it is broken, or says of itself that it is of another version, and is replaced', async () => {
     const held = await client.hGetAll(key());
     await client.hSet(key(), { value: '{broken' });
     expect(await readAnew(other)).toBe('database');
+    const isReplaced = async (): Promise<boolean> => (await client.hGet(key(), 'value')) !== '{broken';
+    expect(await waitUntil(isReplaced, DEADLINE_MS)).toBe(true);
+    expect(await readAnew(one)).toBe('shared');
     await client.hSet(key(), { value: held['value']!.replace('"version":8', '"version":7') });
     expect(await readAnew(other)).toBe('database');
+  });
+
+  it('is told of where it is explained', async () => {
+    await client.del(key());
+    expect(await readAnew(one)).toBe('database');
+    await expectShared(8);
+    expect(await readAnew(other)).toBe('shared');
+    const explain = async ({ api }: TestInstance): Promise<unknown> =>
+      (await api.get<{ source: string }>(`/v1/admin/cache/chats/${chatId}`)).body.source;
+    expect([await explain(one), await explain(other)]).toEqual(['fill', 'shared']);
+  });
+
+  describe('that is wrong, because somebody changed rows without a version', () => {
+    async function plant(title: string): Promise<void> {
+      await database.query(`DO $$ BEGIN
+        PERFORM set_config('scrollback.writer', 'application', true);
+        UPDATE chat SET title = '${title}' WHERE id = '${chatId}';
+      END $$`);
+    }
+
+    async function titleAt({ api }: TestInstance): Promise<string | null> {
+      return (await api.get<{ title: string | null }>(`/v1/chats/${chatId}`)).body.title;
+    }
+
+    it('is replaced by a repair, here and for the others', async () => {
+      await readAnew(one);
+      await expectShared(8);
+      await plant('planted');
+      const { body } = await one.api.post<object>('/v1/admin/cache/verify', { repair: true });
+      expect(body).toMatchObject({ divergent: [{ chatId, kind: 'chat' }], repaired: 1 });
+      expect(await titleAt(one)).toBe('planted');
+      await one.api.page(chatId);
+      const isReplaced = async (): Promise<boolean> => (await client.hGet(key(), 'value'))!.includes('planted');
+      expect(await waitUntil(isReplaced, DEADLINE_MS)).toBe(true);
+      forget(other);
+      expect(await titleAt(other)).toBe('planted');
+      expect((await one.api.post<object>('/v1/admin/cache/verify', {})).body).toMatchObject({ divergent: [] });
+    });
+
+    it('is replaced by who reads next when the chat is dropped by hand', async () => {
+      await plant('planted again');
+      expect((await one.api.delete(`/v1/admin/cache/chats/${chatId}`)).status).toBe(204);
+      expect(await titleAt(one)).toBe('planted again');
+    });
   });
 
   it('falls away without harm when Redis does', async () => {

@@ -297,7 +297,7 @@ export class ChatReader {
     // The cache was turned off while this was on its way.
     if (!this.state.isHolding) return entry;
     this.state.store.installChat(entry, place);
-    entry.source = place === 'cold' ? 'warm' : 'fill';
+    if (place === 'cold') entry.source = 'warm';
     this.state.applied.note(entry.chatId, entry.version, 'whole chat', entry.source);
     this.state.lease.confirmChat(entry, readAt);
     // Who is in the chat may be having their index read at this moment, from before they came into it.
@@ -321,6 +321,7 @@ export class ChatReader {
 
   #build(chatId: string, loaded: LoadedChat | undefined, tail: number): ChatEntry {
     const entry = new ChatEntry(chatId, loaded);
+    if (loaded?.isShared === true) entry.source = 'shared';
     if (tail > 0 && loaded !== undefined && entry.isPresent) {
       for (const block of entry.cutBlocks(loaded.messages)) entry.blocks.set(block.index, block);
     }

@@ -9,10 +9,13 @@ import type { CacheOptions } from '../cache-options.js';
 const TTL_MS = 3_600_000;
 
 /** Chats with more are not shared: few have so much, and they would push out many others. */
-const MAX_VALUE_CHARACTERS = 256 * 1024;
+const MAX_VALUE_BYTES = 256 * 1024;
 
 /** Values on their way at once; more are not written. */
 const MAX_WRITES = 256;
+
+/** Chats that are not trusted at once; past it the oldest is trusted again. */
+const MAX_DISTRUSTED = 10_000;
 
 /** A chat as it is shared, with how many of its newest messages it has at least. */
 interface SharedChat {
@@ -29,12 +32,15 @@ export interface SharedStats {
 /**
  * Chats that instances share in Redis: what one has loaded, others need not ask the database for but for its version. A chat's state at a
  * version never changes, so what is found at the version that the database has now **is** what the database would tell; anything else is
- * left aside. So nothing that Redis loses, keeps too long or mixes up can make an answer wrong.
+ * left aside. So nothing that Redis loses, keeps too long or mixes up can make an answer wrong. That holds as long as whoever changes rows
+ * changes versions; where somebody has gone round that, {@link distrust} is the way back.
  */
 export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplicationShutdown {
   #hits = 0;
   #misses = 0;
   #writing = 0;
+  /** Chats whose shared value may be wrong, until it has been replaced. */
+  readonly #distrusted = new Set<string>();
 
   constructor(
     private readonly chats: Pick<ChatRepository, 'loadChats'>,
@@ -45,6 +51,12 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
   /** Chats found here, and chats asked for in vain. */
   get stats(): SharedStats {
     return { hits: this.#hits, misses: this.#misses };
+  }
+
+  /** Has the next load of a chat ask the database, whatever is shared, and share what that tells. */
+  distrust(chatId: string): void {
+    if (this.#distrusted.size >= MAX_DISTRUSTED) this.#distrusted.delete(this.#distrusted.keys().next().value!);
+    this.#distrusted.add(chatId);
   }
 
   onApplicationShutdown(): void {
@@ -63,9 +75,11 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
       const version = versions.get(chatId);
       // Who has no head is not there: that is told by the versions.
       if (version === undefined) continue;
-      const shared = readShared(found[at], { epoch, version, tail });
-      if (shared === undefined) missing.push(chatId);
-      else loaded.push(shared);
+      const shared = readShared(found[at], epoch, version);
+      if (shared === 'broken') this.distrust(chatId);
+      const isOfUse = typeof shared === 'object' && shared.tail >= tail && !this.#distrusted.has(chatId);
+      if (isOfUse) loaded.push({ ...shared.chat, isShared: true });
+      else missing.push(chatId);
     }
     this.#hits += loaded.length;
     this.#misses += missing.length;
@@ -79,11 +93,18 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
   #share(epoch: string, shared: SharedChat): void {
     if (this.#writing >= MAX_WRITES) return;
     const value = JSON.stringify(shared);
-    if (value.length > MAX_VALUE_CHARACTERS) return;
+    if (Buffer.byteLength(value) > MAX_VALUE_BYTES) return;
     const { chatId, head } = shared.chat;
+    const replaces = this.#distrusted.has(chatId);
     this.#writing++;
-    void this.values.write(keyOf(chatId), { epoch, version: head.version, value }, TTL_MS).finally(() => {
+    const write = this.values.write(
+      keyOf(chatId),
+      { epoch, version: head.version, value },
+      { ttlMs: TTL_MS, replaces },
+    );
+    void write.then((isDone) => {
       this.#writing--;
+      if (isDone && replaces) this.#distrusted.delete(chatId);
     });
   }
 }
@@ -109,15 +130,17 @@ function keyOf(chatId: string): string {
   return `scrollback:{${chatId}}:chat`;
 }
 
+/** @returns `undefined` when it is not of this version; `broken` when it says that it is, and cannot be. */
 function readShared(
   found: VersionedValue | undefined,
-  wanted: { readonly epoch: string; readonly version: number; readonly tail: number },
-): LoadedChat | undefined {
-  if (found?.epoch !== wanted.epoch || found.version !== wanted.version) return undefined;
+  epoch: string,
+  version: number,
+): SharedChat | 'broken' | undefined {
+  if (found?.epoch !== epoch || found.version !== version) return undefined;
   try {
-    const { tail, chat } = JSON.parse(found.value) as SharedChat;
-    return tail >= wanted.tail && chat.head.version === wanted.version ? chat : undefined;
+    const shared = JSON.parse(found.value) as SharedChat;
+    return shared.chat.head.version === version ? shared : 'broken';
   } catch {
-    return undefined;
+    return 'broken';
   }
 }

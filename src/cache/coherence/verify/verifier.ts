@@ -8,6 +8,7 @@ import type { ChatEntry } from '../../local/chat-entry.js';
 import { BLOCK_SIZE } from '../../local/message-block.js';
 import { Poller } from '../poller.js';
 import { compareChat, hasSameMessages, type DivergenceKind } from './compare-chat.js';
+import { ChatDropper } from '../../read/chat-dropper.js';
 
 /** Chats that one query compares. */
 const BATCH_CHATS = 100;
@@ -71,6 +72,7 @@ export class Verifier {
     private readonly state: CacheState,
     private readonly stats: CacheStats,
     private readonly poller: Poller,
+    private readonly dropper: ChatDropper,
   ) {}
 
   /**
@@ -193,8 +195,7 @@ export class Verifier {
   #repair(divergent: readonly Divergence[]): number {
     let repaired = 0;
     for (const { chatId } of divergent) {
-      const entry = this.state.store.getChat(chatId);
-      if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
+      this.dropper.drop(chatId);
       repaired++;
     }
     return repaired;
