@@ -24,6 +24,7 @@ export async function startInstance(
   const app = await createHttpApp(AppModule.create(environment), {
     maxBodyBytes: environment.MAX_BODY_BYTES,
     logger,
+    slowRequestMs: environment.LOG_SLOW_REQUEST_MS,
   });
   let operations: OperationsServer | undefined;
   try {

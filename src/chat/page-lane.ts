@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallerGuard } from '../auth/caller.guard.js';
 import { viewerOf } from '../auth/caller.js';
 import type { MessageCache } from '../cache/message-cache.js';
+import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { chatAnswerHeaders, isNotModified, JSON_TYPE } from '../http/answer.js';
 import type { HitLane } from '../http/hit-lane.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -33,7 +34,7 @@ export class PageLane implements HitLane {
     const options = { minVersion, viewer: viewerOf(caller) };
     const page = this.cache.peekMessages(wanted.chatId, wanted.query, options);
     if (page === undefined) return false;
-    const head = [...this.headers, ...chatAnswerHeaders(page)];
+    const head = [...this.headers, ...chatAnswerHeaders(page), REQUEST_ID_HEADER, requestIdOf(headers)];
     const status = isNotModified(headers['if-none-match'], page) ? 304 : 200;
     if (status === 304) {
       response.writeHead(304, head).end();

@@ -1,4 +1,5 @@
 import { ConsoleLogger, type LoggerService, type LogLevel } from '@nestjs/common';
+import { redact } from './redact.js';
 
 /** Levels from the quietest on: naming one shows it and all before it. */
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
@@ -33,6 +34,19 @@ class ProcessLogger extends ConsoleLogger {
     const context = rest.at(-1);
     if (typeof context === 'string' && FRAMEWORK_CONTEXTS.has(context)) this.debug(message, ...rest);
     else super.log(message, ...rest);
+  }
+
+  /** Every line passes here. Errors of drivers may hold the address that they were given. */
+  protected override printMessages(
+    messages: unknown[],
+    context?: string,
+    level?: LogLevel,
+    stream?: 'stdout' | 'stderr',
+    stack?: unknown,
+    params?: Record<string, unknown>,
+  ): void {
+    const safe = messages.map((message) => (typeof message === 'string' ? redact(message) : message));
+    super.printMessages(safe, context, level, stream, typeof stack === 'string' ? redact(stack) : stack, params);
   }
 }
 

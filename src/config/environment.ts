@@ -103,6 +103,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
   MAX_TEXT_BYTES: bytes(1, 2 ** 20).default(16_384),
   MAX_BODY_BYTES: bytes(1024, 64 * 2 ** 20).default(65_536),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  LOG_SLOW_REQUEST_MS: integer(0, 3_600_000).default(1000),
 });
 
 /** The validated environment. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { makeRequestId } from '../common/request-id.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { problemOf, type Problem } from './problem.js';
 
@@ -18,6 +19,7 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `X-Request-Id: ${makeRequestId()}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import { NestFactory } from '@nestjs/core';
-import type { DynamicModule, LoggerService } from '@nestjs/common';
+import { Logger, type DynamicModule, type LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CallerGuard } from '../auth/caller.guard.js';
@@ -7,6 +8,7 @@ import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
 import { Metrics } from '../metrics/metrics.js';
 import { invalidField } from '../common/scrollback-error.js';
+import { REQUEST_ID_HEADER, requestIdOf, traceIdOf } from '../common/request-id.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
@@ -28,6 +30,8 @@ export interface HttpAppOptions {
   /** Largest body, in bytes. */
   readonly maxBodyBytes: number;
   readonly logger: LoggerService;
+  /** A request that takes so long is named in the log, in milliseconds; 0: none is. */
+  readonly slowRequestMs: number;
 }
 
 /** Builds the Nest application on Fastify: JSON bodies, problems, metrics of requests, the OpenAPI document. */
@@ -39,6 +43,7 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    genReqId: (request: IncomingMessage) => requestIdOf(request.headers),
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       filter.answer(error, request, reply);
@@ -60,15 +65,28 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
       done(error as Error);
     }
   });
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.header(REQUEST_ID_HEADER, request.id);
     const query = request.url.indexOf('?');
     const isBroken = query !== -1 && request.url.includes('%', query) && !isDecodable(request.url.slice(query + 1));
     done(isBroken ? invalidField('query', 'is not percent-encoded UTF-8') : undefined);
   });
   const metrics = app.get(Metrics);
+  const requestLog = new Logger('Http');
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    if (options.slowRequestMs > 0 && reply.elapsedTime >= options.slowRequestMs) {
+      requestLog.warn({
+        event: 'slow_request',
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        requestId: request.id,
+        traceId: traceIdOf(request.headers),
+      });
+    }
     done();
   });
   app.useSecurityHeaders(SECURITY_HEADERS);

@@ -1,5 +1,7 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { redact } from '../common/redact.js';
+import { REQUEST_ID_HEADER, traceIdOf } from '../common/request-id.js';
 import { problemOf, retryAfterSeconds } from './problem.js';
 
 /** Answers every error as `application/problem+json`, and logs those that are our fault. */
@@ -17,8 +19,17 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = problemOf(error);
     if (problem.code === 'internal_error') {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#logger.error(`${request.method} ${request.routeOptions.url ?? 'unknown route'} failed: ${stack}`);
+      this.#logger.error({
+        event: 'request_failed',
+        method: request.method,
+        route: request.routeOptions.url ?? 'none',
+        requestId: request.id,
+        traceId: traceIdOf(request.headers),
+        error: redact(stack),
+      });
     }
+    // Requests that the framework refuses pass no hook.
+    void reply.header(REQUEST_ID_HEADER, request.id);
     const retryAfter = retryAfterSeconds(problem);
     if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="scrollback"');
