@@ -12,6 +12,17 @@ import { migrate } from '../storage/migrate.js';
  * joined, not started a second time.
  */
 export async function withDatabase<T>(environment: Environment, work: (database: Database) => Promise<T>): Promise<T> {
+  return withUnmigratedDatabase(environment, async (dataSource) => {
+    await migrate(dataSource);
+    return work(new Database(dataSource));
+  });
+}
+
+/** The same, with the schema as it is. */
+export async function withUnmigratedDatabase<T>(
+  environment: Environment,
+  work: (dataSource: DataSource) => Promise<T>,
+): Promise<T> {
   // A command speaks for itself: of the parts it uses only trouble is shown.
   Logger.overrideLogger(createLogger('warn'));
   const server = await DatabaseServer.startOrJoin({
@@ -21,8 +32,7 @@ export async function withDatabase<T>(environment: Environment, work: (database:
   try {
     const dataSource = await new DataSource(storageOptions(server.address)).initialize();
     try {
-      await migrate(dataSource);
-      return await work(new Database(dataSource));
+      return await work(dataSource);
     } finally {
       await dataSource.destroy();
     }

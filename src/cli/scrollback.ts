@@ -5,22 +5,30 @@ import { parseDuration } from '../config/duration.js';
 import { ConfigurationError, EXIT_BAD_CONFIGURATION, readEnvironment } from '../config/environment.js';
 import { serve } from '../main.js';
 import { generateConversations } from '../transfer/generator.js';
+import { addAdminCommands } from './admin-commands.js';
 import { demoCommand } from './demo.js';
 import { exportCommand } from './export.js';
 import { importCommand } from './import.js';
 import { keyCreateCommand, keyName } from './key.js';
-import { migrateCommand } from './migrate.js';
+import { migrateCommand, type MigrateCommandOptions } from './migrate.js';
 import { purgeCommand, type PurgeCommandOptions } from './purge.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
 
 /** Runs the `scrollback` command. Never throws: what goes wrong becomes a message and an exit code. */
 export async function run(argv: readonly string[]): Promise<void> {
+  // Whoever reads what a command prints may have enough of it (`| head`). An instance's log is another matter.
+  if (argv[2] !== 'serve') process.stdout.on('error', endWhenNobodyReads);
   try {
     await commands().parseAsync([...argv]);
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
     process.exit(error instanceof ConfigurationError ? EXIT_BAD_CONFIGURATION : 1);
   }
+}
+
+function endWhenNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
 }
 
 function commands(): Command {
@@ -37,7 +45,8 @@ function commands(): Command {
   program
     .command('migrate')
     .description('bring the database schema up to date')
-    .action(() => migrateCommand(readEnvironment()));
+    .option('--dry-run', 'print the SQL that would be run, and run none of it')
+    .action((options: MigrateCommandOptions) => migrateCommand(options, readEnvironment()));
   program
     .command('import')
     .description('import conversations; what is there already is not added twice')
@@ -65,6 +74,7 @@ function commands(): Command {
     .option('--url <url>', 'where the instance answers; else HOST and PORT')
     .option('--repair', 'drop what is wrong, so that its next reader loads it')
     .action((options: VerifyCommandOptions) => verifyCommand(options, readEnvironment()));
+  addAdminCommands(program);
   program
     .command('key')
     .description('make service keys')
