@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
 import { ENVIRONMENT_SCHEMA, readEnvironment } from '../../src/config/environment.js';
@@ -45,8 +45,16 @@ describe('deploy/compose', () => {
     );
   };
 
-  it('has three instances, nginx, PostgreSQL and Redis, each with a health check', () => {
-    expect(Object.keys(services)).toEqual([...INSTANCES, 'nginx', 'postgres', 'redis']);
+  /** Files of this repository by where a service has them. */
+  const mountsOf = (name: string): Map<string, string> =>
+    new Map(
+      services[name]!.volumes!.map((mount) => mount.split(':'))
+        .filter(([source]) => source!.startsWith('.'))
+        .map(([source, target]) => [target!, resolve(dirname(FILE), source!)]),
+    );
+
+  it('has three instances, nginx, PostgreSQL, Redis, Prometheus and Grafana, each with a health check', () => {
+    expect(Object.keys(services)).toEqual([...INSTANCES, 'nginx', 'postgres', 'redis', 'prometheus', 'grafana']);
     for (const { healthcheck } of Object.values(services)) expect(healthcheck.test.length).toBeGreaterThan(1);
     expect(services['postgres']!.image).toMatch(/^postgres:18\b/);
     expect(services['redis']!.image).toMatch(/^redis:[78]\b/);
@@ -64,7 +72,12 @@ describe('deploy/compose', () => {
 
   it('has no secret in the file', () => {
     const text = readFileSync(FILE, 'utf8');
-    expect(text.match(/\$\{(\w+)/g)!.sort()).toEqual(['${AUTH_KEYS', '${POSTGRES_PASSWORD', '${POSTGRES_PASSWORD']);
+    expect(text.match(/\$\{(\w+)/g)!.sort()).toEqual([
+      '${AUTH_KEYS',
+      '${GRAFANA_PASSWORD',
+      '${POSTGRES_PASSWORD',
+      '${POSTGRES_PASSWORD',
+    ]);
     expect(text.match(/\$\{\w+(?!\w*:\?\})/g)).toBeNull();
   });
 
@@ -125,9 +138,51 @@ describe('deploy/compose', () => {
 
   it('keeps the database in a volume, and nothing of Redis', () => {
     expect(services['postgres']!.volumes).toEqual(['postgres:/var/lib/postgresql']);
-    expect(Object.keys(volumes)).toEqual(['postgres']);
+    expect(Object.keys(volumes)).toEqual(['postgres', 'prometheus', 'grafana']);
     expect(services['redis']!.volumes).toBeUndefined();
     expect(services['redis']!.command).toEqual(expect.arrayContaining(['--save', '', '--appendonly', 'no']));
+  });
+
+  it('has Prometheus scrape every instance on the port of its metrics, with all rules', () => {
+    const { scrape_configs: jobs, rule_files: rules } = load(
+      readFileSync('deploy/compose/prometheus.yaml', 'utf8'),
+    ) as {
+      readonly scrape_configs: readonly { readonly job_name: string; readonly static_configs: readonly object[] }[];
+      readonly rule_files: readonly string[];
+    };
+    const targets = INSTANCES.map((name) => `${name}:${filled(name)['METRICS_PORT']}`);
+    expect(jobs).toEqual([{ job_name: 'scrollback', static_configs: [{ targets }] }]);
+    const mounted = mountsOf('prometheus');
+    expect(mounted.get('/etc/prometheus/prometheus.yml')).toBe(resolve('deploy/compose/prometheus.yaml'));
+    for (const rule of rules) {
+      expect(mounted.get(`/etc/prometheus/${rule}`)).toBe(resolve('deploy/prometheus', basename(rule)));
+    }
+    const there = readdirSync('deploy/prometheus').filter((file) => file.endsWith('.rules.yaml'));
+    expect(rules.map((rule) => basename(rule)).toSorted()).toEqual(there.toSorted());
+  });
+
+  it('has Grafana find Prometheus and every dashboard', () => {
+    const mounted = mountsOf('grafana');
+    for (const path of mounted.values()) expect(existsSync(path)).toBe(true);
+    const provisioning = mounted.get('/etc/grafana/provisioning')!;
+    const read = (file: string): unknown => load(readFileSync(join(provisioning, file), 'utf8'));
+    const { datasources } = read('datasources/prometheus.yaml') as { datasources: readonly { url: string }[] };
+    expect(datasources.map(({ url }) => url)).toEqual(['http://prometheus:9090']);
+    const { providers } = read('dashboards/scrollback.yaml') as {
+      providers: readonly { readonly options: { readonly path: string } }[];
+    };
+    const dashboards = readdirSync('deploy/grafana').filter((file) => file.endsWith('.json'));
+    expect(dashboards.length).toBeGreaterThan(2);
+    for (const file of dashboards) {
+      expect(mounted.get(`${providers[0]!.options.path}/${file}`)).toBe(resolve('deploy/grafana', file));
+    }
+    expect(mounted.has(filled('grafana')['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH']!)).toBe(true);
+  });
+
+  it('publishes nothing beyond this machine', () => {
+    const published = Object.values(services).flatMap(({ ports = [] }) => ports);
+    expect(published.length).toBe(3);
+    for (const port of published) expect(port).toMatch(/^127\.0\.0\.1:/);
   });
 
   it('sends the image nothing that needs what it leaves out: the build compiles without tests and benchmarks', () => {
