@@ -61,6 +61,11 @@ export class InstanceProcess {
     return this.isRunning ? this.#child?.pid : undefined;
   }
 
+  /** How its last process ended: its exit code, or the signal that killed it; `undefined` while it runs. */
+  get ended(): number | NodeJS.Signals | undefined {
+    return this.#child?.exitCode ?? this.#child?.signalCode ?? undefined;
+  }
+
   get isRunning(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
