@@ -4,6 +4,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import { CacheAdminController } from './admin/cache-admin.controller.js';
 import { AUTH_OPTIONS, type AuthOptions } from './auth/auth-options.js';
 import { CallerGuard } from './auth/caller.guard.js';
+import { Callers } from './auth/callers.js';
 import { CacheModule } from './cache/cache.module.js';
 import { CHAT_OPTIONS, type ChatOptions } from './chat/chat-options.js';
 import { ChatsController } from './chat/chats.controller.js';
@@ -16,6 +17,8 @@ import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { SchemaPipe } from './http/schema-pipe.js';
+import { LIMITS_OPTIONS, type LimitsOptions } from './limits/limits-options.js';
+import { RequestLimits } from './limits/request-limits.js';
 import { Metrics } from './metrics/metrics.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { StorageModule } from './storage/storage.module.js';
@@ -63,7 +66,10 @@ export class AppModule {
       providers: [
         { provide: AUTH_OPTIONS, useValue: auth },
         { provide: CHAT_OPTIONS, useValue: chat },
+        { provide: LIMITS_OPTIONS, useValue: limitsOptions(environment) },
+        Callers,
         CallerGuard,
+        RequestLimits,
         { provide: APP_GUARD, useExisting: CallerGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useClass: SchemaPipe },
@@ -81,5 +87,16 @@ function authOptions(environment: Environment): AuthOptions {
     isOpen: AUTH_MODE === 'none',
     keys: AUTH_MODE.includes('key') ? AUTH_KEYS! : [],
     tokens: AUTH_MODE.includes('jwt') ? { keys, issuer: AUTH_JWT_ISSUER, audience: AUTH_JWT_AUDIENCE } : undefined,
+  };
+}
+
+function limitsOptions(environment: Environment): LimitsOptions {
+  return {
+    rateMax: environment.RATE_LIMIT_MAX,
+    rateWindowMs: environment.RATE_LIMIT_WINDOW_MS,
+    redisUrl: environment.REDIS_URL,
+    countsForwardedAddresses: environment.TRUSTED_PROXIES !== undefined,
+    maxRequestsInFlight: environment.MAX_REQUESTS_IN_FLIGHT,
+    maxEventLoopDelayMs: environment.MAX_EVENT_LOOP_DELAY_MS,
   };
 }

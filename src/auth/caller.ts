@@ -5,7 +5,10 @@ import { invalidField } from '../common/scrollback-error.js';
  * Who calls. A service may do everything and may act for a user; a user sees the chats that they are in and is bound by
  * their role.
  */
-export type Caller = Actor;
+export type Caller = Actor & {
+  /** The name of a service's key; `undefined` for users, and where nobody has to prove anything. */
+  readonly keyName?: string;
+};
 
 /** The user that the caller acts for, or is. */
 export function actingUser(caller: Caller): string | undefined {

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CallerGuard } from '../auth/caller.guard.js';
+import type { Callers } from '../auth/callers.js';
 import { viewerOf } from '../auth/caller.js';
 import type { MessageCache } from '../cache/message-cache.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { chatAnswerHeaders, isNotModified, JSON_TYPE } from '../http/answer.js';
 import type { HitLane } from '../http/hit-lane.js';
+import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { parsePageUrl } from './page-url.js';
 import { readMinVersion } from './read-options.js';
@@ -15,7 +16,8 @@ const ROUTE = '/v1/chats/:chatId/messages';
 export class PageLane implements HitLane {
   constructor(
     private readonly cache: MessageCache,
-    private readonly callers: CallerGuard,
+    private readonly callers: Callers,
+    private readonly limits: RequestLimits,
     private readonly metrics: Metrics,
     /** Names and values of headers of every answer. */
     private readonly headers: readonly string[],
@@ -28,13 +30,19 @@ export class PageLane implements HitLane {
     const startedMs = performance.now();
     const { headers } = request;
     if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return false;
+    // Pages of other origins are told what they may see by the framework.
+    if (headers.origin !== undefined) return false;
     const caller = this.callers.recall(headers);
     const minVersion = readMinVersion(headers['min-chat-version']);
     if (caller === undefined || minVersion === 'invalid') return false;
     const options = { minVersion, viewer: viewerOf(caller) };
     const page = this.cache.peekMessages(wanted.chatId, wanted.query, options);
     if (page === undefined) return false;
+    if (!this.limits.knowsAddressOf(caller)) return false;
+    const admission = this.limits.admit(caller, request.socket.remoteAddress ?? '');
+    if (admission?.isAdmitted === false) return false;
     const head = [...this.headers, ...chatAnswerHeaders(page), REQUEST_ID_HEADER, requestIdOf(headers)];
+    if (admission !== undefined) head.push(...rateHeaders(admission, this.limits.rateMax));
     const status = isNotModified(headers['if-none-match'], page) ? 304 : 200;
     if (status === 304) {
       response.writeHead(304, head).end();

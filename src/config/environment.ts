@@ -48,6 +48,12 @@ const bytes = (minimum: number, maximum: number) =>
 
 const boolean = z.enum(['true', 'false']).transform((value) => value === 'true');
 
+const list = (isGood: (item: string) => boolean, message: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((item) => item.trim()))
+    .refine((items) => items.every(isGood), message);
+
 const AUTH_KEY = /^[\w.-]{1,64}:[0-9a-f]{64}$/i;
 
 const AUTH_MODES = ['none', 'key', 'jwt', 'key,jwt'] as const;
@@ -87,11 +93,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
   SHUTDOWN_TIMEOUT_MS: integer(100, 600_000).default(25_000),
   AUTH_MODE: z.enum(AUTH_MODES).optional(),
   AUTH_ALLOW_INSECURE: boolean.default(false),
-  AUTH_KEYS: z
-    .string()
-    .transform((text) => text.split(',').map((key) => key.trim()))
-    .refine((keys) => keys.every((key) => AUTH_KEY.test(key)), 'must be name:sha256hex, comma-separated')
-    .optional(),
+  AUTH_KEYS: list((key) => AUTH_KEY.test(key), 'must be name:sha256hex, comma-separated').optional(),
   AUTH_JWT_SECRET: z
     .string()
     .refine((text) => Buffer.byteLength(text) >= 32, 'must be at least 32 bytes, as HS256 demands')
@@ -100,6 +102,13 @@ export const ENVIRONMENT_SCHEMA = z.object({
   AUTH_JWT_ISSUER: z.string().optional(),
   AUTH_JWT_AUDIENCE: z.string().optional(),
   SCROLLBACK_KEY: z.string().optional(),
+  RATE_LIMIT_MAX: integer(0, 1_000_000).default(0),
+  RATE_LIMIT_WINDOW_MS: integer(10, 86_400_000).default(1000),
+  TRUSTED_PROXIES: list(isAddressRange, 'must be addresses or ranges such as 10.0.0.0/8, comma-separated').optional(),
+  CORS_ORIGINS: list(isOrigin, 'must be origins such as https://chat.example, comma-separated').optional(),
+  MAX_CONNECTIONS: integer(10, 1_000_000).default(20_000),
+  MAX_REQUESTS_IN_FLIGHT: integer(1, 1_000_000).default(5000),
+  MAX_EVENT_LOOP_DELAY_MS: integer(0, 60_000).default(500),
   MAX_TEXT_BYTES: bytes(1, 2 ** 20).default(16_384),
   MAX_BODY_BYTES: bytes(1024, 64 * 2 ** 20).default(65_536),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
@@ -166,7 +175,23 @@ function checkRedis({ COHERENCE_BUS, REDIS_URL, SHARED_CACHE }: Environment): Ba
   return [];
 }
 
-function isLoopback(host: string): boolean {
+/** Whether a text is an address, or a range of them as `address/bits`. */
+function isAddressRange(text: string): boolean {
+  const [address = '', bits, ...others] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || others.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (family === 4 ? 32 : 128))
+  );
+}
+
+/** Whether a text is what browsers send as `Origin`. */
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
+}
+
+/** Whether a host can be reached from the same machine alone. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 

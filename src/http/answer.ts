@@ -12,6 +12,19 @@ const CACHE_STATUS: Readonly<Record<CacheResult, string>> = {
 /** The media type of every answer that is not a problem. */
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
+/** Headers of answers that pages of other origins may read, where those may call at all. */
+export const EXPOSED_HEADERS = [
+  'cache-status',
+  'chat-version',
+  'etag',
+  'idempotency-replayed',
+  'retry-after',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+  'x-request-id',
+];
+
 /** Headers of a cached answer of one chat: names and values in turn. */
 export function chatAnswerHeaders(answer: CachedJson<unknown>): string[] {
   return [

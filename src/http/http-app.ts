@@ -1,17 +1,21 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { Logger, type DynamicModule, type LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CallerGuard } from '../auth/caller.guard.js';
+import { Callers } from '../auth/callers.js';
 import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
+import { RequestLimits } from '../limits/request-limits.js';
 import { Metrics } from '../metrics/metrics.js';
 import { invalidField } from '../common/scrollback-error.js';
 import { REQUEST_ID_HEADER, requestIdOf, traceIdOf } from '../common/request-id.js';
+import { admitRequests } from './admission.js';
 import { answerBrokenRequest } from './broken-request.js';
+import { EXPOSED_HEADERS } from './answer.js';
 import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
+import { shedLoad } from './load-shedding.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { SECURITY_HEADERS, securityHeaderList } from './security-headers.js';
@@ -25,6 +29,9 @@ const MAX_PARAM_LENGTH = 1600;
  */
 const REQUEST_TIMEOUT_MS = 15_000;
 
+/** Methods of the API, for browsers that ask. */
+const CORS_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
 /** How the HTTP side of the application behaves. */
 export interface HttpAppOptions {
   /** Largest body, in bytes. */
@@ -32,6 +39,12 @@ export interface HttpAppOptions {
   readonly logger: LoggerService;
   /** A request that takes so long is named in the log, in milliseconds; 0: none is. */
   readonly slowRequestMs: number;
+  /** Proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Origins whose pages may call the API from browsers. */
+  readonly corsOrigins: readonly string[];
+  /** Open connections; more are closed as they come. */
+  readonly maxConnections: number;
 }
 
 /** Builds the Nest application on Fastify: JSON bodies, problems, metrics of requests, the OpenAPI document. */
@@ -40,6 +53,7 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     // While closing, what comes on open connections is answered, and told to close the connection.
     return503OnClosing: false,
     bodyLimit: options.maxBodyBytes,
+    trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
@@ -72,6 +86,8 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     done(isBroken ? invalidField('query', 'is not percent-encoded UTF-8') : undefined);
   });
   const metrics = app.get(Metrics);
+  const limits = app.get(RequestLimits);
+  const callers = app.get(Callers);
   const requestLog = new Logger('Http');
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
@@ -90,8 +106,15 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     done();
   });
   app.useSecurityHeaders(SECURITY_HEADERS);
+  if (options.corsOrigins.length > 0) {
+    app.enableCors({ origin: [...options.corsOrigins], methods: CORS_METHODS, exposedHeaders: EXPOSED_HEADERS });
+  }
+  admitRequests(fastify, callers, limits, (error, request, reply) => filter.answer(error, request, reply));
   serveOpenApi(app);
-  openHitLane(fastify, new PageLane(app.get(MessageCache), app.get(CallerGuard), metrics, securityHeaderList()));
+  const headers = securityHeaderList();
+  openHitLane(fastify, new PageLane(app.get(MessageCache), callers, limits, metrics, headers));
+  shedLoad(fastify.server as Server, limits, headers);
+  fastify.server.maxConnections = options.maxConnections;
   return app;
 }
 

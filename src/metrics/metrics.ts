@@ -6,6 +6,7 @@ import { CoherenceStats } from '../cache/coherence/coherence-stats.js';
 import { WARM_STATES, Warmer } from '../cache/lifecycle/warmer.js';
 import { Database } from '../storage/database.js';
 import { GroupCommit } from '../storage/write/group-commit.js';
+import { REFUSAL_CAUSES, RequestLimits } from '../limits/request-limits.js';
 import { RequestTimes } from './request-times.js';
 
 /** Bounds in seconds. A cache's answers take less than a millisecond, so the bounds begin well below. */
@@ -35,6 +36,7 @@ export class Metrics {
     @Inject(Warmer) private readonly warmer: Warmer,
     @Inject(Database) private readonly database: Database,
     @Inject(GroupCommit) private readonly commit: GroupCommit,
+    @Inject(RequestLimits) private readonly limits: RequestLimits,
   ) {
     collectDefaultMetrics({ register: this.registry });
     // From the start, so that what asks for the rate of a kind that has not happened yet gets 0 and not nothing.
@@ -44,11 +46,26 @@ export class Metrics {
     this.#exposeCache();
     this.#exposeCoherence();
     this.#exposeStorage();
+    this.#exposeLimits();
   }
 
   /** Notes an answered request. `route` is the route's pattern, never the URL. */
   observeRequest(method: string, route: string, status: number, seconds: number): void {
     this.#http.observe(method, route, status, seconds);
+  }
+
+  #exposeLimits(): void {
+    const { refusals, shedder } = this.limits;
+    this.#counter('http_refusals_total', 'Requests and connections refused at the door, by why.', ['cause'], (set) => {
+      for (const cause of REFUSAL_CAUSES) set({ cause }, refusals[cause]);
+    });
+    this.#gauge(
+      'http_requests_in_flight',
+      'Requests at work, those answered at once from memory not among them.',
+      () => {
+        return shedder.inFlight;
+      },
+    );
   }
 
   #exposeCache(): void {

@@ -1,0 +1,95 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { Caller } from '../auth/caller.js';
+import { parseRedisUrls } from '../redis/redis-address.js';
+import { RedisCounters } from '../redis/redis-counters.js';
+import { LIMITS_OPTIONS, type LimitsOptions } from './limits-options.js';
+import { LoadShedder } from './load-shedder.js';
+import { RateLimiter, type Admission } from './rate-limiter.js';
+import { RateSharing } from './rate-sharing.js';
+
+/** Why requests and connections are refused before anybody looks at what they want. */
+export const REFUSAL_CAUSES = ['rate', 'overload', 'connections'] as const;
+
+/** One of {@link REFUSAL_CAUSES}. */
+export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
+
+/** What bounds the requests of an instance, and counts what it refused. */
+@Injectable()
+export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly shedder: LoadShedder;
+  readonly refusals: Record<RefusalCause, number> = { rate: 0, overload: 0, connections: 0 };
+  readonly #rates: RateLimiter | undefined;
+  #sharing: RateSharing | undefined;
+
+  constructor(@Inject(LIMITS_OPTIONS) private readonly options: LimitsOptions) {
+    this.shedder = new LoadShedder(options.maxRequestsInFlight, options.maxEventLoopDelayMs);
+    this.#rates = options.rateMax === 0 ? undefined : new RateLimiter(options.rateMax, options.rateWindowMs);
+  }
+
+  /** Requests of one caller in a window; 0: any number. */
+  get rateMax(): number {
+    return this.options.rateMax;
+  }
+
+  onApplicationBootstrap(): void {
+    this.shedder.start();
+    const urls = this.options.redisUrl === undefined ? undefined : parseRedisUrls(this.options.redisUrl);
+    if (this.#rates === undefined || urls === undefined) return;
+    this.#sharing = new RateSharing(this.#rates, new RedisCounters(urls));
+    this.#sharing.start();
+  }
+
+  onApplicationShutdown(): void {
+    this.shedder.stop();
+    this.#sharing?.stop();
+  }
+
+  /** Whether {@link admit} can judge a caller by the address of the connection. */
+  knowsAddressOf(caller: Caller): boolean {
+    return !this.options.countsForwardedAddresses || caller.userId !== undefined || caller.keyName !== undefined;
+  }
+
+  /**
+   * Counts a request of a caller. `undefined`: there is no limit.
+   *
+   * @param address - where the request comes from; that is who calls when nobody has to say who they are.
+   */
+  admit(caller: Caller, address: string): Admission | undefined {
+    return this.#rates?.admit(rateKeyOf(caller, address));
+  }
+
+  /** Whether somebody who has not proved yet who they are may try to. `undefined`: there is no limit. */
+  lookAtStranger(address: string): Admission | undefined {
+    return this.#rates?.look(addressKey(address));
+  }
+
+  /** Counts a request of somebody who has not proved who they are. */
+  countStranger(address: string): void {
+    this.#rates?.admit(addressKey(address));
+  }
+}
+
+/** Headers that tell a caller what is left, as names and values in turn. */
+export function rateHeaders({ remaining, restMs }: Admission, max: number): string[] {
+  return [
+    'x-ratelimit-limit',
+    String(max),
+    'x-ratelimit-remaining',
+    String(remaining),
+    'x-ratelimit-reset',
+    String(Math.ceil(restMs / 1000)),
+  ];
+}
+
+/**
+ * Whose requests are counted together: those of a user, also when a service acts for them, so that a backend's key is not the one caller of
+ * all its users; those of a service that acts for nobody; where nobody proves who they are, those from an address.
+ */
+function rateKeyOf(caller: Caller, address: string): string {
+  if (caller.userId !== undefined) return `user:${caller.userId}`;
+  return caller.keyName === undefined ? addressKey(address) : `key:${caller.keyName}`;
+}
+
+function addressKey(address: string): string {
+  return `address:${address}`;
+}
