@@ -9,6 +9,7 @@ import type { WirePage } from '../cache/wire-types.js';
 import { Warmer } from '../cache/lifecycle/warmer.js';
 import type { Environment } from '../config/environment.js';
 import { serve, type Instance } from '../main.js';
+import { FIND_LARGEST_CHAT } from '../storage/statements/find-largest-chat.js';
 import { generateConversations } from '../transfer/generator.js';
 import { withDatabase } from './command-database.js';
 import { importFolder } from './import.js';
@@ -51,11 +52,7 @@ async function showTour(instance: Instance): Promise<void> {
   const { app, url } = instance;
   const warmer = app.get(Warmer);
   while (!warmer.isReady) await delay(20);
-  const rows = await app.get(DataSource).query<{ chat_id: string; user_id: string }[]>(
-    `SELECT h.chat_id, p.user_id FROM chat_head h JOIN chat c ON c.id = h.chat_id AND c.deleted_at IS NULL
-       JOIN participant p ON p.chat_id = h.chat_id
-     ORDER BY h.last_seq DESC, p.last_read_seq DESC LIMIT 1`,
-  );
+  const rows = await app.get(DataSource).query<{ chat_id: string; user_id: string }[]>(FIND_LARGEST_CHAT.text);
   const first = rows[0];
   if (first === undefined) return;
   const page = `/v1/chats/${first.chat_id}/messages?limit=3`;

@@ -37,7 +37,7 @@ export function chatAnswerHeaders(answer: CachedJson<unknown>): string[] {
     'cache-control',
     'private, no-cache',
     'vary',
-    'authorization, x-user-id',
+    'authorization, x-user-id, origin',
   ];
 }
 

@@ -2,12 +2,17 @@ import type { Socket } from 'node:net';
 import { makeRequestId } from '../common/request-id.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { problemOf, type Problem } from './problem.js';
+import { securityHeaderList } from './security-headers.js';
 
 /** Node's code for headers, address included, that are larger than its parser takes. */
 const HEADER_OVERFLOW = 'HPE_HEADER_OVERFLOW';
 
 /** Node's code for a request that does not come to its end in time. */
 const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
+
+const SECURITY_LINES = securityHeaderList()
+  .map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`))
+  .join('');
 
 /** Answers bytes that are not an HTTP request with a problem too, and closes the connection. */
 export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
@@ -19,6 +24,7 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      SECURITY_LINES +
       `X-Request-Id: ${makeRequestId()}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );

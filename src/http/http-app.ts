@@ -49,6 +49,7 @@ export interface HttpAppOptions {
 
 /** Builds the Nest application on Fastify: JSON bodies, problems, metrics of requests, the OpenAPI document. */
 export async function createHttpApp(module: DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
+  const headers = securityHeaderList();
   const adapter = new FastifyAdapter({
     // While closing, what comes on open connections is answered, and told to close the connection.
     return503OnClosing: false,
@@ -60,6 +61,8 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     genReqId: (request: IncomingMessage) => requestIdOf(request.headers),
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      // Such requests pass no hook.
+      for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
       filter.answer(error, request, reply);
     },
   });
@@ -111,7 +114,6 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   }
   admitRequests(fastify, callers, limits, (error, request, reply) => filter.answer(error, request, reply));
   serveOpenApi(app);
-  const headers = securityHeaderList();
   openHitLane(fastify, new PageLane(app.get(MessageCache), callers, limits, metrics, headers));
   shedLoad(fastify.server as Server, limits, headers);
   fastify.server.maxConnections = options.maxConnections;
