@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CacheStats, type CacheFamily } from '../cache/cache-stats.js';
@@ -9,7 +9,9 @@ import { Verifier, type VerifyReport } from '../cache/coherence/verify/verifier.
 import { COHERENCE_BUS, type BusName, type CoherenceBus } from '../cache/coherence/bus/coherence-bus.js';
 import { ModeSwitch } from '../cache/lifecycle/mode-switch.js';
 import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
+import { Route } from '../chat/api-operation.js';
 import { cacheModeBody, verifyBody } from './input-schemas.js';
+import { cacheModeSchema, cacheReportSchema, explanationSchema, verifyReportSchema } from './wire-schemas.js';
 import { ChatDropper } from '../cache/read/chat-dropper.js';
 import { ServicesOnly } from '../auth/services-only.js';
 
@@ -38,7 +40,7 @@ export interface CacheReport {
 }
 
 /** What operators ask and tell the cache. */
-@ApiExcludeController()
+@ApiTags('operations')
 @ServicesOnly()
 @Controller('v1/admin/cache')
 export class CacheAdminController {
@@ -52,6 +54,12 @@ export class CacheAdminController {
     @Inject(COHERENCE_BUS) private readonly bus: Pick<CoherenceBus, 'name'>,
   ) {}
 
+  @Route({
+    id: 'cache.report',
+    summary: 'The state of the cache.',
+    answers: { 200: cacheReportSchema },
+    problems: [403],
+  })
   @Get()
   report(): CacheReport {
     const { store, mode } = this.state;
@@ -77,6 +85,12 @@ export class CacheAdminController {
     };
   }
 
+  @Route({
+    id: 'cache.setMode',
+    summary: 'Turn the cache on or off, or let it be compared with the database.',
+    answers: { 200: cacheModeSchema },
+    problems: [403, 413, 415],
+  })
   @Put('mode')
   setMode(
     @Query({ schema: noQuery }) _query: object,
@@ -87,6 +101,12 @@ export class CacheAdminController {
   }
 
   /** Compares what is held with the database. */
+  @Route({
+    id: 'cache.verify',
+    summary: 'Compare what is held with the database.',
+    answers: { 200: verifyReportSchema },
+    problems: [403, 413, 415],
+  })
   @Post('verify')
   @HttpCode(200)
   verify(
@@ -97,6 +117,12 @@ export class CacheAdminController {
   }
 
   /** Tells what is held of a chat and how it came about. */
+  @Route({
+    id: 'cache.explain',
+    summary: 'What is held of a chat, and how it came about.',
+    answers: { 200: explanationSchema },
+    problems: [403],
+  })
   @Get('chats/:chatId')
   explain(
     @Param({ schema: chatPath }) { chatId }: z.infer<typeof chatPath>,
@@ -106,6 +132,12 @@ export class CacheAdminController {
   }
 
   /** Forgets a chat, so that its next reader loads it. Nothing is said if it was not held. */
+  @Route({
+    id: 'cache.forget',
+    summary: 'Forget a chat, so that its next reader loads it.',
+    answers: { 204: null },
+    problems: [403],
+  })
   @Delete('chats/:chatId')
   @HttpCode(204)
   forget(

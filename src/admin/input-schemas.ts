@@ -12,4 +12,5 @@ export const verifyBody = z
     chatIds: z.array(chatId).max(10_000).optional(),
     sample: z.number().min(0).max(1).optional(),
   })
-  .default({});
+  .default({})
+  .meta({ id: 'VerifyOptions' });

@@ -47,7 +47,7 @@ interface BodySchema {
 }
 
 /** Bodies that may be left out: Nest's document calls every body required. */
-const OPTIONAL_BODIES = ['#/components/schemas/PutParticipant'];
+const OPTIONAL_BODIES = ['#/components/schemas/PutParticipant', '#/components/schemas/VerifyOptions'];
 
 function relaxBody(operation: OperationBody): void {
   const schema = operation.requestBody?.content?.['application/json']?.schema;

@@ -11,6 +11,7 @@ import {
   type Operation,
 } from '../support/openapi.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
+import { untilWarm } from './until-warm.js';
 
 /** The REST table of the contract, and what was added to it. */
 const CONTRACT = [
@@ -34,6 +35,21 @@ const CONTRACT = [
   'GET /v1/users/{userId}/chats',
   'POST /v1/messages/latest',
 ];
+
+/** The table of what operators ask. */
+const OPERATIONS = [
+  'GET /health/live',
+  'GET /health/startup',
+  'GET /health/ready',
+  'GET /metrics',
+  'GET /v1/admin/cache',
+  'PUT /v1/admin/cache/mode',
+  'POST /v1/admin/cache/verify',
+  'GET /v1/admin/cache/chats/{chatId}',
+  'DELETE /v1/admin/cache/chats/{chatId}',
+];
+
+const ROUTES = [...CONTRACT, ...OPERATIONS];
 
 /** Query parameters of the contract's table. */
 const QUERIES: Readonly<Record<string, readonly string[]>> = {
@@ -79,6 +95,18 @@ const CALLS: readonly (readonly [operation: string, path: string, status: number
   ['GET /v1/chats/{chatId}', '', 200, undefined],
   ['GET /v1/users/{userId}/chats', '/v1/users/ann/chats', 200, undefined],
   ['POST /v1/messages/latest', '/v1/messages/latest', 200, { chatIds: ['{id}'], limit: 5 }],
+  ['GET /v1/admin/cache', '/v1/admin/cache', 200, undefined],
+  ['PUT /v1/admin/cache/mode', '/v1/admin/cache/mode', 200, { mode: 'on' }],
+  ['PUT /v1/admin/cache/mode', '/v1/admin/cache/mode', 400, { mode: 'broken' }],
+  ['POST /v1/admin/cache/verify', '/v1/admin/cache/verify', 200, { sample: 1, chatIds: ['{id}'], repair: true }],
+  ['POST /v1/admin/cache/verify', '/v1/admin/cache/verify', 200, undefined],
+  ['GET /v1/admin/cache/chats/{chatId}', '/v1/admin/cache/chats/{id}', 200, undefined],
+  ['DELETE /v1/admin/cache/chats/{chatId}', '/v1/admin/cache/chats/{id}', 204, undefined],
+  ['GET /v1/admin/cache/chats/{chatId}', '/v1/admin/cache/chats/{id}', 200, undefined],
+  ['GET /health/live', '/health/live', 200, undefined],
+  ['GET /health/startup', '/health/startup', 200, undefined],
+  ['GET /health/ready', '/health/ready', 200, undefined],
+  ['GET /metrics', '/metrics', 200, undefined],
   ['DELETE /v1/chats/{chatId}', '', 204, undefined],
   ['GET /v1/chats/{chatId}', '', 404, undefined],
 ];
@@ -90,6 +118,7 @@ describe('the OpenAPI document', () => {
   let operations: Map<string, Operation>;
   beforeAll(async () => {
     running = await startTestInstance();
+    await untilWarm(running.api);
     api = running.api.as('ann');
     document = (await api.get<OpenApi>('/openapi.json')).body;
     operations = operationsOf(document);
@@ -104,23 +133,23 @@ describe('the OpenAPI document', () => {
   });
 
   it('names the routes of the contract and no others', () => {
-    expect([...operations.keys()].sort()).toEqual([...CONTRACT].sort());
+    expect([...operations.keys()].sort()).toEqual([...ROUTES].sort());
   });
 
-  it('names every route under /v1 that is registered, except those of the admin', () => {
-    const registered = registeredRoutes(running.instance.app).filter((route) => route.includes(' /v1/'));
-    expect(registered).toContain('GET /v1/admin/cache');
-    expect(registered.filter((route) => !route.includes('/v1/admin/')).sort()).toEqual([...CONTRACT].sort());
+  it('names every route that is registered, except those of the documentation', () => {
+    const registered = registeredRoutes(running.instance.app);
+    expect(registered).toContain('GET /docs');
+    expect(registered.filter((route) => !/ \/(docs|openapi)|\*$/.test(route)).sort()).toEqual([...ROUTES].sort());
   });
 
-  it.each(CONTRACT)('names a route that is there: %s', async (route) => {
+  it.each(ROUTES.filter((route) => route !== 'GET /metrics'))('names a route that is there: %s', async (route) => {
     const [method, path] = route.split(' ') as [string, string];
     const dummies: Record<string, string> = { chatId: randomUUID(), userId: 'nobody', seq: '1', emoji: 'ok' };
     const answer = await api.request(
       method,
       path.replace(/\{(\w+)\}/g, (_match, name: string) => dummies[name]!),
     );
-    expect(answer.headers.get('content-type')).toMatch(/json/);
+    if (answer.status !== 204) expect(answer.headers.get('content-type')).toMatch(/json/);
     expect(answer.body).not.toMatchObject({ code: 'route_not_found' });
     expect(answer.status).toBeLessThan(500);
   });
@@ -149,12 +178,15 @@ describe('the OpenAPI document', () => {
       expect({ route, good: good.length > 0 }).toEqual({ route, good: true });
       for (const [status, { content }] of good) {
         if (status === '204') expect({ route, content }).toEqual({ route, content: undefined });
-        else expect({ route, content }).toMatchObject({ route, content: { 'application/json': { schema: {} } } });
+        else {
+          const type = route === 'GET /metrics' ? 'text/plain' : 'application/json';
+          expect({ route, content }).toMatchObject({ route, content: { [type]: { schema: {} } } });
+        }
       }
     }
   });
 
-  it.each(CONTRACT)('names the parameters of the path and of the query: %s', (route) => {
+  it.each(ROUTES)('names the parameters of the path and of the query: %s', (route) => {
     const parameters = operations.get(route)?.parameters ?? [];
     const named = (where: string): string[] =>
       parameters.filter((parameter) => parameter.in === where).map(({ name }) => name);
@@ -163,26 +195,31 @@ describe('the OpenAPI document', () => {
     expect(parameters.filter((parameter) => parameter.in === 'path' && parameter.required !== true)).toEqual([]);
   });
 
-  it.each(CONTRACT.filter((route) => /^(POST|PATCH)|\/read$/.test(route)))('has a schema of the body: %s', (route) => {
-    const schema = operations.get(route)?.requestBody?.content['application/json']?.schema;
-    expect(schema).toBeDefined();
-    const validator = validatorOf(document, schema!);
-    const bodies = CALLS.filter(([operation, , status]) => operation === route && status < 300).map((call) => call[3]);
-    expect(bodies.length).toBeGreaterThan(0);
-    for (const body of bodies) {
-      const sent: unknown = JSON.parse(JSON.stringify(body).replaceAll('{id}', randomUUID()));
-      expect(validator.safeParse(sent).error?.issues ?? []).toEqual([]);
-      expect(validator.safeParse({ ...(sent as object), unknown: 1 }).success).toBe(false);
-    }
-  });
+  it.each(ROUTES.filter((route) => /^(POST|PATCH)|\/(read|mode)$/.test(route)))(
+    'has a schema of the body: %s',
+    (route) => {
+      const schema = operations.get(route)?.requestBody?.content['application/json']?.schema;
+      expect(schema).toBeDefined();
+      const validator = validatorOf(document, schema!);
+      const bodies = CALLS.filter(([operation, , status]) => operation === route && status < 300).map(
+        (call) => call[3],
+      );
+      expect(bodies.length).toBeGreaterThan(0);
+      for (const body of bodies) {
+        const sent: unknown = JSON.parse(JSON.stringify(body).replaceAll('{id}', randomUUID()));
+        expect(validator.safeParse(sent).error?.issues ?? []).toEqual([]);
+        expect(validator.safeParse({ ...(sent as object), unknown: 1 }).success).toBe(false);
+      }
+    },
+  );
 
   it('describes what is really answered', async () => {
     const id = randomUUID();
     const wrong: unknown[] = [];
     for (const [route, path, status, body] of CALLS) {
       const [method] = route.split(' ') as [string];
-      const target = path.startsWith('/v1')
-        ? path
+      const target = /^\/(v1|health|metrics)/.test(path)
+        ? path.replace('{id}', id)
         : route === 'POST /v1/chats'
           ? '/v1/chats'
           : `/v1/chats/${id}${path}`;
@@ -205,7 +242,7 @@ describe('the OpenAPI document', () => {
       }
     }
     expect(wrong).toEqual([]);
-    expect(new Set(CALLS.map(([route]) => route))).toEqual(new Set(CONTRACT));
+    expect(new Set(CALLS.map(([route]) => route))).toEqual(new Set(ROUTES));
   });
 
   it('allows as an answer the id of a chat that it allows in a request', async () => {

@@ -1,5 +1,8 @@
+/** Where versions of entries come from. */
+export const APPLIED_FROM = ['own', 'bus', 'repair', 'fill', 'warm', 'shared'] as const;
+
 /** Where a version of an entry came from. */
-export type AppliedFrom = 'own' | 'bus' | 'repair' | 'fill' | 'warm' | 'shared';
+export type AppliedFrom = (typeof APPLIED_FROM)[number];
 
 /** One step of what is held of a chat. */
 export interface AppliedChange {

@@ -7,7 +7,10 @@ import { MessageBlock } from '../../local/message-block.js';
  * How what is held differs from the database: it is at an older or a newer version, or at the same and something in it is wrong: the
  * chat itself, its participants, messages, an unread count; or a user's index lacks the chat.
  */
-export type DivergenceKind = 'behind' | 'ahead' | 'chat' | 'participants' | 'messages' | 'unread' | 'index';
+export const DIVERGENCE_KINDS = ['behind', 'ahead', 'chat', 'participants', 'messages', 'unread', 'index'] as const;
+
+/** One of {@link DIVERGENCE_KINDS}. */
+export type DivergenceKind = (typeof DIVERGENCE_KINDS)[number];
 
 /** Compares an entry with the chat as it was loaded at the same version. `undefined` when they say the same. */
 export function compareChat(entry: ChatEntry, loaded: LoadedChat | undefined): DivergenceKind | undefined {
