@@ -149,9 +149,10 @@ describe('the OpenAPI document', () => {
       method,
       path.replace(/\{(\w+)\}/g, (_match, name: string) => dummies[name]!),
     );
-    if (answer.status !== 204) expect(answer.headers.get('content-type')).toMatch(/json/);
-    expect(answer.body).not.toMatchObject({ code: 'route_not_found' });
     expect(answer.status).toBeLessThan(500);
+    if (answer.status === 204) return;
+    expect(answer.headers.get('content-type')).toMatch(/json/);
+    expect(answer.body).not.toMatchObject({ code: 'route_not_found' });
   });
 
   it('has no reference that leads nowhere', () => {
@@ -201,8 +202,8 @@ describe('the OpenAPI document', () => {
       const schema = operations.get(route)?.requestBody?.content['application/json']?.schema;
       expect(schema).toBeDefined();
       const validator = validatorOf(document, schema!);
-      const bodies = CALLS.filter(([operation, , status]) => operation === route && status < 300).map(
-        (call) => call[3],
+      const bodies = CALLS.filter(([operation, , status]) => operation === route && status < 300).flatMap(
+        ([, , , body]) => body ?? [],
       );
       expect(bodies.length).toBeGreaterThan(0);
       for (const body of bodies) {
