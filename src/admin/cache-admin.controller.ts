@@ -89,7 +89,7 @@ export class CacheAdminController {
     id: 'cache.setMode',
     summary: 'Turn the cache on or off, or let it be compared with the database.',
     answers: { 200: cacheModeSchema },
-    problems: [403, 413, 415],
+    problems: [413, 415],
   })
   @Put('mode')
   setMode(
@@ -105,7 +105,7 @@ export class CacheAdminController {
     id: 'cache.verify',
     summary: 'Compare what is held with the database.',
     answers: { 200: verifyReportSchema },
-    problems: [403, 413, 415],
+    problems: [413, 415],
   })
   @Post('verify')
   @HttpCode(200)

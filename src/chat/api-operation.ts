@@ -9,7 +9,7 @@ export interface RouteDescription {
   readonly summary: string;
   /** Answers that are no errors: a schema, or `null` for one without a body. */
   readonly answers: Readonly<Record<number, z.ZodType | null>>;
-  /** Statuses of the problems that the route can answer beside 400, 401, 429 and 503. */
+  /** Statuses of the problems that the route can answer beside 400, 401, 403, 429 and 503. */
   readonly problems?: readonly number[];
   /** Request headers that the route reads. */
   readonly headers?: readonly ('X-User-Id' | 'Min-Chat-Version' | 'If-None-Match' | 'Idempotency-Key')[];
@@ -24,7 +24,7 @@ const HEADER_TEXTS = {
 
 /** Describes a route for the OpenAPI document. */
 export function Route(route: RouteDescription): MethodDecorator {
-  const problems = [400, 401, ...(route.problems ?? []), 429, 503];
+  const problems = new Set([400, 401, 403, ...(route.problems ?? []), 429, 503]);
   return applyDecorators(
     ApiOperation({ operationId: route.id, summary: route.summary }),
     ...Object.entries(route.answers).map(([status, schema]) => ApiResponse(answerOf(Number(status), schema))),

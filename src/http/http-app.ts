@@ -56,7 +56,8 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     bodyLimit: options.maxBodyBytes,
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
+    // Where headers have longer than the request as a whole, Node lets a body take for ever; and Fastify sets the one alone.
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     genReqId: (request: IncomingMessage) => requestIdOf(request.headers),
     clientErrorHandler: answerBrokenRequest,

@@ -38,7 +38,6 @@ export class AbuseSite {
       AUTH_KEYS: `test:${digest}`,
       AUTH_JWT_SECRET: SECRET,
       CACHE_MAX_BYTES: '16MiB',
-      LOG_LEVEL: 'error',
       SCROLLBACK_DATA_DIR: folder,
       PORT: '0',
       ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),

@@ -95,7 +95,7 @@ export async function pipeline(port: number, requests: readonly string[]): Promi
   const answer = text(socket);
   socket.write(requests.join(''));
   socket.end();
-  return [...(await answer).matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, status]) => Number(status));
+  return [...(await answer).matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 }
 
 /** Sends bytes and then nothing more. @returns what the server says until it closes the connection. */

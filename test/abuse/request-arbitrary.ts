@@ -78,7 +78,10 @@ function requestOf(
           .filter((parameter) => parameter.in === place && !/^x-user-id$/i.test(parameter.name))
           .map((parameter) => [parameter.name, mostly(validValue(document, parameter.schema, known, parameter.name))]),
       ),
-      { requiredKeys: parameters.filter((parameter) => parameter.in === 'path').map((parameter) => parameter.name) },
+      {
+        requiredKeys:
+          place === 'path' ? parameters.filter((parameter) => parameter.in === place).map(({ name: key }) => key) : [],
+      },
     );
   const body: fc.Arbitrary<string | undefined> =
     valid === undefined

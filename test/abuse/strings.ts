@@ -15,12 +15,14 @@ const key = anyString.filter(
 );
 const title = text.filter((each) => [...each].length <= 500);
 const identifier = anyString.filter(isIdentifier);
+/** As a header may carry it: HTTP takes off blanks at the ends. */
+const headerIdentifier = identifier.filter((each) => each.trim() === each);
 const emoji = identifier.filter((each) => [...each].length <= 64);
 
 /** Strings for every place that takes one. */
 export const anyStrings = fc.record({
   title,
-  userId: identifier,
+  userId: headerIdentifier,
   otherUserId: identifier,
   clientId: identifier,
   text,
