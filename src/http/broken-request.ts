@@ -10,23 +10,31 @@ const HEADER_OVERFLOW = 'HPE_HEADER_OVERFLOW';
 /** Node's code for a request that does not come to its end in time. */
 const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 
+/** What Node says of bytes that it cannot read. */
+interface BrokenRequestError extends Error {
+  readonly code?: string;
+  /** The bytes, where it has them. */
+  readonly rawPacket?: Buffer;
+}
+
 const SECURITY_LINES = securityHeaderList()
   .map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`))
   .join('');
 
 /** Answers bytes that are not an HTTP request with a problem too, and closes the connection. */
-export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+export function answerBrokenRequest(error: BrokenRequestError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
   const problem = brokenRequestProblem(error.code);
   const body = JSON.stringify(problem);
+  const isHead = error.rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ';
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
       SECURITY_LINES +
       `X-Request-Id: ${makeRequestId()}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${isHead ? '' : body}`,
   );
 }
 

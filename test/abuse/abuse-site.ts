@@ -15,9 +15,9 @@ const KEY = 'the-key-of-a-service';
 const USERS = ['ann', 'ben', 'cléo', '用户', 'user with spaces', 'stranger'];
 
 /** Chats that requests meet until they are renewed. */
-const CHATS = 6;
+const CHATS = 30;
 
-const MESSAGES = 12;
+const MESSAGES = 8;
 
 /** An instance as operators would run it, in a process of its own, and what requests to it may meet. */
 export class AbuseSite {

@@ -97,7 +97,7 @@ describe('under abuse', () => {
     const sockets = await openIdle(site.instance.port, IDLE);
     expect(await isAlive()).toBe(true);
     const { chatIds } = await site.inhabit();
-    expect((await site.service.page(chatIds[0]!)).items).toHaveLength(12);
+    expect((await site.service.page(chatIds[0]!)).items).toHaveLength(8);
     sockets.forEach((socket) => socket.destroy());
   });
 

@@ -44,12 +44,19 @@ function knownValue(name: string, { chatIds, userIds }: Inhabitants): fc.Arbitra
       return fc.nat(50).map((id) => `client-${id}`);
     case 'seq':
     case 'replyTo':
-      return fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+      return fc.oneof(
+        { weight: 9, arbitrary: fc.integer({ min: 1, max: 10 }) },
+        { weight: 1, arbitrary: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) },
+      );
     case 'before':
     case 'after':
     case 'since':
     case 'limit':
       return fc.integer({ min: 0, max: 220 }).map(String);
+    case 'Min-Chat-Version':
+      return fc.oneof({ weight: 19, arbitrary: fc.nat(10) }, { weight: 1, arbitrary: fc.nat(1000) });
+    case 'If-None-Match':
+      return fc.nat(40).map((version) => `"v${version}"`);
     case 'emoji':
       return fc.constantFrom('👍', '❤️', '🏳️‍🌈', ':party:');
     default:

@@ -43,6 +43,15 @@ const anyValue = fc.oneof(
   fc.constant({ __proto__: null, toString: 1, hasOwnProperty: 'x' }),
 );
 
+/** Values that may stand where anything may: what JSON can say and JavaScript repeat. */
+const anyStorable = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 20 }),
+  fc.maxSafeInteger(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.array(fc.oneof(fc.string(), fc.integer()), { maxLength: 3 }),
+);
+
 /** Values that a schema of the document allows; `known` gives values for properties by name, that requests may meet. */
 export function validValue(
   document: OpenApi,
@@ -78,7 +87,7 @@ export function validValue(
     case 'string':
       return stringValue(schema);
     default:
-      return fc.jsonValue({ maxDepth: 2 });
+      return anyStorable;
   }
 }
 
@@ -88,7 +97,7 @@ function objectValue(
 ): fc.Arbitrary<unknown> {
   const properties = (schema['properties'] ?? {}) as Record<string, JsonSchema>;
   if (Object.keys(properties).length === 0 && schema['additionalProperties'] !== false) {
-    return fc.dictionary(fc.string({ maxLength: 12 }), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 });
+    return fc.dictionary(fc.string({ maxLength: 12 }), anyStorable, { maxKeys: 4 });
   }
   return fc.record(Object.fromEntries(Object.entries(properties).map(([key, inner]) => [key, of(inner, key)])), {
     requiredKeys: (schema['required'] ?? []) as string[],
