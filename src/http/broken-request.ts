@@ -14,7 +14,7 @@ const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 interface BrokenRequestError extends Error {
   readonly code?: string;
   /** The bytes, where it has them. */
-  readonly rawPacket?: Buffer;
+  readonly rawPacket?: unknown;
 }
 
 const SECURITY_LINES = securityHeaderList()
@@ -29,7 +29,8 @@ export function answerBrokenRequest(error: BrokenRequestError, socket: Socket): 
   }
   const problem = brokenRequestProblem(error.code);
   const body = JSON.stringify(problem);
-  const isHead = error.rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ';
+  const { rawPacket } = error;
+  const isHead = Buffer.isBuffer(rawPacket) && rawPacket.toString('latin1', 0, 5) === 'HEAD ';
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
       SECURITY_LINES +
