@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { NestFactory } from '@nestjs/core';
-import { Logger, type DynamicModule, type LoggerService } from '@nestjs/common';
+import { type DynamicModule, type LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CallerGuard } from '../auth/caller.guard.js';
@@ -8,12 +8,13 @@ import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
 import { Metrics } from '../metrics/metrics.js';
 import { invalidField } from '../common/scrollback-error.js';
-import { REQUEST_ID_HEADER, requestIdOf, traceIdOf } from '../common/request-id.js';
+import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
+import { watchRequests } from './request-watch.js';
 import { SECURITY_HEADERS, securityHeaderList } from './security-headers.js';
 
 /** Longest path parameter after decoding: 128 characters of a user id are up to 512 bytes, percent-encoded three times that. */
@@ -72,23 +73,7 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     done(isBroken ? invalidField('query', 'is not percent-encoded UTF-8') : undefined);
   });
   const metrics = app.get(Metrics);
-  const requestLog = new Logger('Http');
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'none';
-    metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    if (options.slowRequestMs > 0 && reply.elapsedTime >= options.slowRequestMs) {
-      requestLog.warn({
-        event: 'slow_request',
-        method: request.method,
-        route,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-        requestId: request.id,
-        traceId: traceIdOf(request.headers),
-      });
-    }
-    done();
-  });
+  watchRequests(fastify, metrics, options.slowRequestMs);
   app.useSecurityHeaders(SECURITY_HEADERS);
   serveOpenApi(app);
   openHitLane(fastify, new PageLane(app.get(MessageCache), app.get(CallerGuard), metrics, securityHeaderList()));

@@ -1,9 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { Pool, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import type { CopyOutSink } from './copy-out.js';
 import { CommitOutcomeUnknownError, OpenTransaction } from './open-transaction.js';
+import { StatementWatch } from './statement-watch.js';
+import { STORAGE_OPTIONS, type StorageOptions } from './storage-options.js';
 
 /** A hand-written statement. The name makes it prepared once per connection, so it must be unique. */
 export interface Statement {
@@ -50,7 +52,14 @@ const BEGIN_WRITING = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL scrollbac
 export class Database {
   readonly #counts: Record<QueryPath, number> = { read: 0, write: 0, coherence: 0 };
 
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  readonly #watch: StatementWatch;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @Optional() @Inject(STORAGE_OPTIONS) options?: Pick<StorageOptions, 'slowSqlMs'>,
+  ) {
+    this.#watch = new StatementWatch(options?.slowSqlMs ?? 0);
+  }
 
   /** Statements run so far, by path. */
   get counts(): Readonly<Record<QueryPath, number>> {
@@ -71,8 +80,16 @@ export class Database {
       values: [...values],
       ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
     };
-    const result = await this.#pool.query<Row>(config);
-    return result.rows;
+    const watched = this.#watch.begin(name, path);
+    const pool = this.#pool;
+    try {
+      const { rows } = await pool.query<Row>(config);
+      this.#watch.end(watched, { rows: rows.length, poolWaiting: pool.waitingCount });
+      return rows;
+    } catch (error) {
+      this.#watch.end(watched, { error, poolWaiting: pool.waitingCount });
+      throw error;
+    }
   }
 
   /**
@@ -99,14 +116,20 @@ export class Database {
     work: (transaction: Transaction) => Promise<T>,
     first: FirstStatements,
   ): Promise<T> {
-    const client = await this.#pool.connect();
+    const client = await this.#connect(path);
     let broken: Error | undefined;
     const noteBroken = (error: Error): void => {
       broken = error;
     };
     client.on('error', noteBroken);
     try {
-      const open = new OpenTransaction(client, begin, () => this.#counts[path]++);
+      const open = new OpenTransaction(client, begin, {
+        begin: (name, isCounted) => {
+          if (isCounted) this.#counts[path]++;
+          return this.#watch.begin(name, path);
+        },
+        end: (statement, end) => this.#watch.end(statement, end),
+      });
       return await open.run(work, first);
     } catch (error) {
       if (error instanceof CommitOutcomeUnknownError) broken = error;
@@ -114,6 +137,20 @@ export class Database {
     } finally {
       client.off('error', noteBroken);
       client.release(broken);
+    }
+  }
+
+  /** Takes a connection of the pool; a long wait for it is named as one for a statement is. */
+  async #connect(path: QueryPath): Promise<PoolClient> {
+    const pool = this.#pool;
+    const watched = this.#watch.begin('connect', path);
+    try {
+      const client = await pool.connect();
+      this.#watch.end(watched, { poolWaiting: pool.waitingCount });
+      return client;
+    } catch (error) {
+      this.#watch.end(watched, { error, poolWaiting: pool.waitingCount });
+      throw error;
     }
   }
 
