@@ -5,6 +5,7 @@ import { followActivities } from './common/activity.js';
 import { createLogger } from './common/log.js';
 import { packageVersion } from './common/package-version.js';
 import { setTracer } from './common/tracing.js';
+import { logCrashes } from './crash.js';
 import type { Environment } from './config/environment.js';
 import { EventLoopWatch } from './http/event-loop-watch.js';
 import { createHttpApp } from './http/http-app.js';
@@ -27,7 +28,7 @@ export async function startInstance(
   logger: LoggerService = createLogger(environment.LOG_LEVEL),
 ): Promise<Instance> {
   const tracing = await startTracing(environment);
-  if (tracing !== undefined || environment.LOG_SLOW_SQL_MS > 0) followActivities();
+  if (tracing !== undefined) followActivities();
   let app: NestFastifyApplication;
   try {
     app = await createHttpApp(AppModule.create(environment), {
@@ -61,7 +62,9 @@ export async function startInstance(
 
 /** Starts an instance and serves until a signal ends the process. */
 export async function serve(environment: Environment): Promise<Instance> {
-  const instance = await startInstance(environment);
+  const logger = createLogger(environment.LOG_LEVEL);
+  logCrashes(logger);
+  const instance = await startInstance(environment, logger);
   closeOnSignal(instance, environment);
   new Logger('Scrollback').log(`Listening on ${instance.url} (API: ${instance.url}/docs)`);
   return instance;

@@ -62,7 +62,7 @@ export class CallerGuard implements CanActivate {
     if (caller.type === 'user' && this.reflector.getAllAndOverride(SERVICES_ONLY, targets) === true) {
       throw new ScrollbackError('forbidden', 'This is for services.');
     }
-    request[CALLER] = actFor(caller, request.headers['x-user-id']);
+    request[CALLER] = { ...actFor(caller, request.headers['x-user-id']), requestId: request.id };
     return true;
   }
 

@@ -9,8 +9,6 @@ export interface Activity {
   readonly traceId: string | undefined;
   /** Span that spans begun now belong under. */
   readonly span: Span | undefined;
-  /** Size of the batch; absent for a request by itself. */
-  readonly batch?: { readonly operations: number; readonly chats: number };
 }
 
 let storage: AsyncLocalStorage<Activity> | undefined;

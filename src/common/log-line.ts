@@ -46,7 +46,9 @@ const COLORS: Readonly<Record<LogLevel, number>> = { fatal: 35, error: 31, warn:
  * outside stays inside its value: nothing in it ends the line or speaks to a terminal.
  */
 export function jsonLine({ timeMs, level, context, message, fields }: LogLine): string {
+  const { event } = fields;
   const line: Record<string, LogValue> = { time: new Date(timeMs).toISOString(), level, context };
+  if (event !== undefined) line['event'] = plainValue(event);
   line['message'] = plain(message);
   for (const [name, value] of Object.entries(fields)) if (!(name in line)) line[name] = plainValue(value);
   return escapeAll(JSON.stringify(line));

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { createClient, createCluster } from 'redis';
+import { errorText } from '../common/error-fields.js';
 
 /** Time that one command may take. A reader waits for it, and the database is not far away either. */
 const COMMAND_TIMEOUT_MS = 50;
@@ -111,7 +112,7 @@ export class RedisValues {
 
   #fail(error: unknown): void {
     this.#restingUntilMs = performance.now() + REST_MS;
-    if (!this.#isFailing) this.#logger.warn(`The shared cache is away: ${String(error)}`);
+    if (!this.#isFailing) this.#logger.warn(`The shared cache is away: ${errorText(error)}`);
     this.#isFailing = true;
   }
 }

@@ -4,7 +4,7 @@ import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import type { CopyOutSink } from './copy-out.js';
 import { CommitOutcomeUnknownError, OpenTransaction } from './open-transaction.js';
-import { StatementWatch } from './statement-watch.js';
+import { StatementWatch, type StatementCause } from './statement-watch.js';
 import { STORAGE_OPTIONS, type StorageOptions } from './storage-options.js';
 
 /** A hand-written statement. The name makes it prepared once per connection, so it must be unique. */
@@ -35,6 +35,17 @@ export interface Transaction {
 
 /** When the first statements of a transaction are sent: with BEGIN or once it is answered. */
 export type FirstStatements = 'with-begin' | 'after-begin';
+
+/** How a transaction is run. */
+export interface TransactionOptions {
+  /**
+   * `with-begin` saves a round trip. Statements that are sent before an earlier one was answered must then write nothing: were
+   * BEGIN refused, they would run by themselves. Absent: `after-begin`.
+   */
+  readonly first?: FirstStatements;
+  /** Tells for whom it is run; asked only when a statement was slow. */
+  readonly cause?: () => StatementCause;
+}
 
 /**
  * Begins a transaction and tells the triggers on the tables that they need not follow what it writes. For the transaction
@@ -95,28 +106,26 @@ export class Database {
   /**
    * Runs `work` in a transaction at READ COMMITTED and commits it.
    *
-   * @param first - `with-begin` saves a round trip. Statements that are sent before an earlier one was answered must then write
-   * nothing: were BEGIN refused, they would run by themselves.
    * @throws CommitOutcomeUnknownError when the connection broke between COMMIT and its answer, or `work` threw although what it
    * wrote is committed.
    * @throws what `work` throws; the transaction is then rolled back.
    */
-  transaction<T>(work: (transaction: Transaction) => Promise<T>, first: FirstStatements = 'after-begin'): Promise<T> {
-    return this.#transaction(BEGIN_WRITING, 'write', work, first);
+  transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#transaction(BEGIN_WRITING, 'write', work, options);
   }
 
   /** Runs `work`, which only reads, in one snapshot. */
   snapshot<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work, 'after-begin');
+    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work, {});
   }
 
   async #transaction<T>(
     begin: string,
     path: QueryPath,
     work: (transaction: Transaction) => Promise<T>,
-    first: FirstStatements,
+    { first = 'after-begin', cause }: TransactionOptions,
   ): Promise<T> {
-    const client = await this.#connect(path);
+    const client = await this.#connect(path, cause);
     let broken: Error | undefined;
     const noteBroken = (error: Error): void => {
       broken = error;
@@ -126,7 +135,7 @@ export class Database {
       const open = new OpenTransaction(client, begin, {
         begin: (name, isCounted) => {
           if (isCounted) this.#counts[path]++;
-          return this.#watch.begin(name, path);
+          return this.#watch.begin(name, path, cause);
         },
         end: (statement, end) => this.#watch.end(statement, end),
       });
@@ -141,9 +150,9 @@ export class Database {
   }
 
   /** Takes a connection of the pool; a long wait for it is named as one for a statement is. */
-  async #connect(path: QueryPath): Promise<PoolClient> {
+  async #connect(path: QueryPath, cause: (() => StatementCause) | undefined): Promise<PoolClient> {
     const pool = this.#pool;
-    const watched = this.#watch.begin('connect', path);
+    const watched = this.#watch.begin('connect', path, cause);
     try {
       const client = await pool.connect();
       this.#watch.end(watched, { poolWaiting: pool.waitingCount });

@@ -1,9 +1,16 @@
 import { Logger } from '@nestjs/common';
-import { currentActivity } from '../common/activity.js';
-import type { LogEvent } from '../common/log-line.js';
+import type { LogEvent, LogFields } from '../common/log-line.js';
 import { startSpan, type Span } from '../common/tracing.js';
 import type { QueryPath } from './database.js';
 import { errorCodeOf } from './sqlstate.js';
+
+/** For whom a statement is run. */
+export interface StatementCause {
+  /** Those of a large batch not all. */
+  readonly requestIds: readonly string[];
+  readonly operations: number;
+  readonly chats: number;
+}
 
 /** One statement on its way. */
 export interface WatchedStatement {
@@ -12,6 +19,7 @@ export interface WatchedStatement {
   /** When it was sent, by `performance.now()`. */
   readonly sentMs: number;
   readonly span: Span | undefined;
+  readonly cause: (() => StatementCause) | undefined;
 }
 
 /** How a statement ended. */
@@ -41,16 +49,16 @@ export class StatementWatch {
   ) {}
 
   /** Notes that a statement is being sent. @param name - of the statement; never its text. */
-  begin(name: string, path: QueryPath): WatchedStatement {
+  begin(name: string, path: QueryPath, cause?: () => StatementCause): WatchedStatement {
     const span = startSpan(name, 'client', {
       attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name },
     });
-    return { name, path, sentMs: performance.now(), span };
+    return { name, path, sentMs: performance.now(), span, cause };
   }
 
   /** Notes its answer. */
   end(
-    { name, path, sentMs, span }: WatchedStatement,
+    { name, path, sentMs, span, cause }: WatchedStatement,
     { rows, error, begunMs = sentMs, poolWaiting }: StatementEnd,
   ): void {
     const answeredMs = performance.now();
@@ -70,7 +78,16 @@ export class StatementWatch {
       rows,
       errorCode: error === undefined ? undefined : (errorCodeOf(error) ?? 'unknown'),
       poolWaiting,
-      ...currentActivity()?.batch,
+      ...causeFields(cause?.()),
     } satisfies LogEvent);
   }
+}
+
+/** Of a request by itself the logger knows the id where it is known. */
+function causeFields(cause: StatementCause | undefined): LogFields {
+  if (cause === undefined) return {};
+  const { requestIds, operations, chats } = cause;
+  const [requestId, ...others] = requestIds;
+  if (requestId === undefined) return { operations, chats };
+  return { ...(others.length === 0 ? { requestId } : { requestIds }), operations, chats };
 }

@@ -1,5 +1,7 @@
 import { areActivitiesFollowed, currentActivity, runFor, type Activity } from '../../common/activity.js';
 import { currentTracer, startSpan, type Span } from '../../common/tracing.js';
+import type { StatementCause } from '../statement-watch.js';
+import type { ChatOperation } from './chat-operation.js';
 
 /** Who has asked for an operation, and its wait in the queue as a span. */
 export interface WriteOrigin {
@@ -35,8 +37,15 @@ export function runBatch<T>(
   if (!areActivitiesFollowed()) return work();
   const known = origins.filter((origin) => origin !== undefined);
   const spans = startCommits(known, size);
-  const running = runFor(batchActivity(known, size, spans[0]), work);
+  const running = runFor(batchActivity(known, spans[0]), work);
   return spans.length === 0 ? running : endWith(running, spans);
+}
+
+/** What the log says of the operations for which a batch's statements are run. */
+export function causeOf(operations: ReadonlyMap<string, readonly ChatOperation[]>): StatementCause {
+  const all = [...operations.values()].flat();
+  const ids = all.flatMap(({ actor }) => actor.requestId ?? []);
+  return { requestIds: named(ids), operations: all.length, chats: operations.size };
 }
 
 function startCommits(origins: readonly WriteOrigin[], { operations, chats }: BatchSize): Span[] {
@@ -55,14 +64,14 @@ function startCommits(origins: readonly WriteOrigin[], { operations, chats }: Ba
   return spans;
 }
 
-function batchActivity(
-  origins: readonly WriteOrigin[],
-  batch: BatchSize,
-  span: Span | undefined,
-): Activity | undefined {
-  const requestIds = [...new Set(origins.flatMap(({ activity }) => activity.requestIds))].slice(0, REQUESTS_NAMED);
+function batchActivity(origins: readonly WriteOrigin[], span: Span | undefined): Activity | undefined {
+  const requestIds = named(origins.flatMap(({ activity }) => activity.requestIds));
   if (requestIds.length === 0) return undefined;
-  return { requestIds, traceId: span?.traceId ?? origins[0]!.activity.traceId, span, batch };
+  return { requestIds, traceId: span?.traceId ?? origins[0]!.activity.traceId, span };
+}
+
+function named(requestIds: readonly string[]): string[] {
+  return [...new Set(requestIds)].slice(0, REQUESTS_NAMED);
 }
 
 async function endWith<T>(running: Promise<T>, spans: readonly Span[]): Promise<T> {
