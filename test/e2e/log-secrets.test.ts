@@ -169,8 +169,7 @@ describe('a session with all that goes well and wrong', () => {
     await note('misread', api.post(messages, { senderId: 'ann', text: `misread ${secret('text')}` }));
 
     // What is away.
-    proxy.freeze();
-    proxy.cut();
+    proxy.refuse();
     await note('databaseDown', api.post(messages, { senderId: 'ann', text: secret('whileDown') }));
     await waitUntil(() => said.includes('Cannot look for changes'), DEADLINE_MS);
     proxy.thaw();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { ChatRepository } from '../../src/storage/chat-repository.js';
-import { Database, type type Transaction } from '../../src/storage/database.js';
+import { Database, type Transaction, type TransactionOptions } from '../../src/storage/database.js';
 import { MessageRepository } from '../../src/storage/message-repository.js';
 import type { Actor, OperationResult } from '../../src/storage/write/chat-operation.js';
 import { GroupCommit } from '../../src/storage/write/group-commit.js';
