@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { redact } from './redact.js';
 
 /** What the log says of an error, as fields of a line. */
@@ -32,7 +33,7 @@ const QUOTED_INPUT = /(\bReceived\b|with args beginning with:)[^]*$/;
  * parameters, parsers quote what they could not read: none of that is taken over.
  */
 export function errorFields(error: unknown): ErrorFields {
-  if (!(error instanceof Error)) return { error: typeOf(error) };
+  if (!isError(error)) return { error: typeOf(error) };
   const { constraint, table } = error as { readonly constraint?: unknown; readonly table?: unknown };
   const code = codeOf(error);
   const causes = causesOf(error);
@@ -49,7 +50,7 @@ export function errorFields(error: unknown): ErrorFields {
 
 /** The same as one phrase for a sentence, without the place. */
 export function errorText(error: unknown): string {
-  if (!(error instanceof Error)) return typeOf(error);
+  if (!isError(error)) return typeOf(error);
   const code = codeOf(error);
   const named = code === undefined ? error.name : `${error.name} ${code}`;
   const message = messageOf(error, code);
@@ -58,7 +59,7 @@ export function errorText(error: unknown): string {
 
 function messageOf(error: Error, code: string | undefined): string {
   // A parser of JSON quotes what it has read.
-  if (error instanceof SyntaxError) return '';
+  if (error.name === 'SyntaxError') return '';
   if ('severity' in error && code !== undefined) {
     // What is raised on purpose is worded by whoever wrote the trigger.
     const isRaised = 'routine' in error && error.routine === 'exec_stmt_raise';
@@ -75,7 +76,7 @@ function causesOf(error: Error): string[] {
   const causes: string[] = [];
   for (let cause = error.cause; cause !== undefined && causes.length < CAUSES_SHOWN;) {
     causes.push(errorText(cause));
-    cause = cause instanceof Error ? cause.cause : undefined;
+    cause = isError(cause) ? cause.cause : undefined;
   }
   return causes;
 }
@@ -88,6 +89,11 @@ function framesOf({ message, stack = '' }: Error): string {
     .filter((line) => /^\s+at /.test(line))
     .map((line) => redact(line.trim()))
     .join('\n');
+}
+
+/** Whether something thrown is an error, also one of another realm. */
+export function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || types.isNativeError(thrown);
 }
 
 /** What was thrown that is no error is not repeated: it may be anything. */

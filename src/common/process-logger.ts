@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { currentActivity } from './activity.js';
-import { errorFields } from './error-fields.js';
+import { errorFields, isError } from './error-fields.js';
 import { jsonLine, LOG_LEVELS, terminalLine, type LogFields, type LogLevel, type LogValue } from './log-line.js';
 
 /** Where lines go. */
@@ -94,7 +94,7 @@ function sharedFields(): LogFields {
 
 function saidFields(said: unknown): LogFields {
   if (typeof said === 'string') return { message: said };
-  if (said instanceof Error) {
+  if (isError(said)) {
     const fields = errorFields(said);
     return { message: fields.error, ...fields };
   }
@@ -107,7 +107,7 @@ function saidFields(said: unknown): LogFields {
 
 /** An error or its stack beside a sentence. */
 function restFields(rest: readonly unknown[]): LogFields {
-  const error = rest.find((each) => each instanceof Error);
+  const error = rest.find((each) => isError(each));
   if (error !== undefined) return { ...errorFields(error) };
   const stack = rest.find((each) => typeof each === 'string' && STACK.test(each));
   // Its first line is the message of an error whose kind is not known here.
