@@ -6,6 +6,7 @@ import { benchMetrics } from './metrics.bench.js';
 import { benchReads } from './http-reads.bench.js';
 import { benchImport } from './import.bench.js';
 import { benchLag } from './lag.bench.js';
+import { benchLogging } from './logging.bench.js';
 import { benchMemory } from './memory.bench.js';
 import { benchWarm } from './warm.bench.js';
 import { benchWrites } from './write.bench.js';
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<v
   peers: benchClusterWrites,
   lag: benchLag,
   import: benchImport,
+  logging: () => benchLogging(),
   memory: benchMemory,
   metrics: () => benchMetrics(),
   reads: benchReads,

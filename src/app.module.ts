@@ -33,6 +33,7 @@ export class AppModule {
       dataDir: environment.SCROLLBACK_DATA_DIR,
       poolMax: environment.DATABASE_POOL_MAX,
       writeQueueMax: environment.WRITE_QUEUE_MAX,
+      slowSqlMs: environment.LOG_SLOW_SQL_MS,
     });
     const cache = CacheModule.forRoot({
       imports: [storage],

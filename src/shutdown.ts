@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { errorFields } from './common/error-fields.js';
+import type { LogEvent } from './common/log-line.js';
 import type { Environment } from './config/environment.js';
 import { HealthService } from './health/health.service.js';
 import type { Instance } from './main.js';
@@ -43,7 +45,7 @@ export function closeOnSignal(
     void close(instance, limits.SHUTDOWN_DRAIN_MS).then(
       () => process.exit(0),
       (error: unknown) => {
-        logger.error(`Closing failed: ${String(error)}`);
+        logger.error({ event: 'close_failed', message: 'Closing failed.', ...errorFields(error) } satisfies LogEvent);
         process.exit(1);
       },
     );

@@ -37,7 +37,7 @@ export class CallerGuard implements CanActivate {
     if (finding.caller.type === 'user' && this.reflector.getAllAndOverride(SERVICES_ONLY, targets) === true) {
       throw new ScrollbackError('forbidden', 'This is for services.');
     }
-    setCallerFinding(request, finding);
+    setCallerFinding(request, { caller: { ...finding.caller, requestId: request.id } });
     return true;
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { traced } from '../common/tracing.js';
 
 /** What a read was of; the `cache` label of `scrollback_cache_requests_total`. */
 export type CacheFamily = 'chat' | 'messages' | 'participants' | 'inbox';
@@ -45,7 +46,7 @@ export class CacheStats {
     const startedMs = performance.now();
     let result: LoadResult = 'failed';
     try {
-      const loaded = await load();
+      const loaded = await traced('cache fill', load);
       result = 'ok';
       return loaded;
     } finally {

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { annotate, isTracing } from '../common/tracing.js';
 import { CacheState } from './cache-state.js';
 import { CacheStats, type CacheFamily, type CacheResult } from './cache-stats.js';
 import { CachedJson, joinParts } from './cached-json.js';
@@ -44,7 +45,7 @@ export class MessageCache {
   async getChat(chatId: string, options: ReadOptions = {}): Promise<CachedJson<WireChat> | undefined> {
     const ready = this.state.mode === 'on' ? this.cached.peekChat(chatId, options) : undefined;
     if (ready !== undefined) {
-      this.stats.count('chat', 'hit');
+      this.#count('chat', 'hit');
       return ready;
     }
     return this.#answer('chat', (answers) => answers.chat(chatId, options), isDivergent);
@@ -74,7 +75,7 @@ export class MessageCache {
   peekMessages(chatId: string, query: MessagesQuery, options: ReadOptions = {}): CachedJson<WirePage> | undefined {
     if (this.state.mode !== 'on') return undefined;
     const page = this.cached.peekPage(chatId, query, options);
-    if (page !== undefined) this.stats.count('messages', 'hit');
+    if (page !== undefined) this.#count('messages', 'hit');
     return page;
   }
 
@@ -104,6 +105,7 @@ export class MessageCache {
       if (page.source !== 'hit') source = page.source;
       pages.push(page.toBuffer());
     }
+    annotateRead('messages', source);
     return new CachedJson(0, source, ['{"items":[', ...joinParts(pages), ']}']);
   }
 
@@ -139,7 +141,7 @@ export class MessageCache {
     const { mode } = this.state;
     if (mode === 'shadow') return this.#compare(family, read, differs);
     const { found, source } = await read(mode === 'off' ? this.past : this.cached);
-    this.stats.count(family, source);
+    this.#count(family, source);
     return found as T;
   }
 
@@ -152,10 +154,21 @@ export class MessageCache {
     const cached = await read(this.cached).catch(() => undefined);
     if (cached !== undefined) this.stats.count(family, cached.source);
     const stored = await read(this.past);
+    annotateRead(family, stored.source);
     if (cached?.found !== undefined && stored.found !== undefined && differs(cached.found, stored.found)) {
       this.stats.countDivergence();
       this.#logger.error(`The cache and the database differ in what they say of a chat (${family}).`);
     }
     return stored.found as T;
   }
+
+  #count(family: CacheFamily, result: CacheResult): void {
+    this.stats.count(family, result);
+    annotateRead(family, result);
+  }
+}
+
+/** Tells the trace of the request what was read and how it was answered. */
+function annotateRead(family: CacheFamily, result: CacheResult): void {
+  if (isTracing()) annotate({ 'scrollback.cache.family': family, 'scrollback.cache.result': result });
 }

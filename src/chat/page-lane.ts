@@ -1,10 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Callers } from '../auth/callers.js';
 import { viewerOf } from '../auth/caller.js';
 import type { MessageCache } from '../cache/message-cache.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
+import { isTracing } from '../common/tracing.js';
 import { chatAnswerHeaders, isNotModified, JSON_TYPE } from '../http/answer.js';
 import type { HitLane } from '../http/hit-lane.js';
+import { endRequestSpan, startRequestSpan } from '../http/request-trace.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { parsePageUrl } from './page-url.js';
@@ -41,7 +43,8 @@ export class PageLane implements HitLane {
     if (!this.limits.knowsAddressOf(caller)) return false;
     const admission = this.limits.admit(caller, request.socket.remoteAddress ?? '');
     if (admission?.isAdmitted === false) return false;
-    const head = [...this.headers, ...chatAnswerHeaders(page), REQUEST_ID_HEADER, requestIdOf(headers)];
+    const requestId = requestIdOf(headers);
+    const head = [...this.headers, ...chatAnswerHeaders(page), REQUEST_ID_HEADER, requestId];
     if (admission !== undefined) head.push(...rateHeaders(admission, this.limits.rateMax));
     const status = isNotModified(headers['if-none-match'], page) ? 304 : 200;
     if (status === 304) {
@@ -58,6 +61,15 @@ export class PageLane implements HitLane {
       response.uncork();
     }
     this.metrics.observeRequest('GET', ROUTE, status, (performance.now() - startedMs) / 1000);
+    if (isTracing()) traceHit(headers, requestId, status, startedMs);
     return true;
   }
+}
+
+/** The span of a request that was answered at once: it was a hit, or it had taken the ordinary way. */
+function traceHit(headers: IncomingHttpHeaders, requestId: string, status: number, startedMs: number): void {
+  const span = startRequestSpan('GET', ROUTE, requestId, headers, startedMs);
+  if (span === undefined) return;
+  span.set({ 'scrollback.cache.family': 'messages', 'scrollback.cache.result': 'hit' });
+  endRequestSpan(span, status);
 }

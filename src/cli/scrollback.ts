@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
+import { packageVersion } from '../common/package-version.js';
 import { UUID_PATTERN } from '../common/uuid.js';
 import { parseDuration } from '../config/duration.js';
 import { ConfigurationError, EXIT_BAD_CONFIGURATION, readEnvironment } from '../config/environment.js';
@@ -130,11 +130,4 @@ function explain(error: unknown): string {
     return `${error.message}: somebody else listens there. Set PORT to another one; 0 picks a free one.`;
   }
   return error instanceof Error ? error.message : String(error);
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

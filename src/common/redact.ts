@@ -1,7 +1,17 @@
 /** User and password of an address: all between `//` and the last `@` of the word, as passwords may hold an `@` or a `/`. */
 const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"']*@/gi;
 
-/** A text with the user and the password of every connection address in it replaced by `***`. */
+/** A password that is a parameter of an address or of a connection string. */
+const PASSWORD = /\b(password|passwd|pwd|sslpassword)=('[^']*'|[^\s&;"']+)/gi;
+
+/** What callers prove who they are with, as a header carries it, and tokens wherever they stand. */
+const TOKENS = /\b(?:(Bearer|Basic) +[^\s"',;]+|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?)/gi;
+
+/** A text with users and passwords of addresses, passwords of connection strings and tokens replaced by `***`. */
 export function redact(text: string): string {
-  return text.includes('://') ? text.replace(CREDENTIALS, '$1***@') : text;
+  let redacted = text.includes('://') ? text.replace(CREDENTIALS, '$1***@') : text;
+  if (redacted.includes('=')) redacted = redacted.replace(PASSWORD, '$1=***');
+  return redacted.replace(TOKENS, (_all, scheme: string | undefined) =>
+    scheme === undefined ? '***' : `${scheme} ***`,
+  );
 }

@@ -113,6 +113,8 @@ export const ENVIRONMENT_SCHEMA = z.object({
   MAX_BODY_BYTES: bytes(1024, 64 * 2 ** 20).default(65_536),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   LOG_SLOW_REQUEST_MS: integer(0, 3_600_000).default(1000),
+  LOG_SLOW_SQL_MS: integer(0, 3_600_000).default(500),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
 });
 
 /** The validated environment. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import { errorText } from '../common/error-fields.js';
 
 /** Answers requests that need nothing but memory. */
 export interface HitLane {
@@ -35,7 +36,7 @@ export function openHitLane(fastify: FastifyInstance, lane: HitLane): void {
     try {
       if (isOpen && lane.answer(request, response)) return;
     } catch (error) {
-      logger.error(`A request takes the ordinary way: ${String(error)}`);
+      logger.error(`A request takes the ordinary way: ${errorText(error)}`);
       if (response.writableEnded) return;
       if (response.headersSent) {
         response.destroy();

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
-import { Logger, type DynamicModule, type LoggerService } from '@nestjs/common';
+import { type DynamicModule, type LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Callers } from '../auth/callers.js';
@@ -9,7 +9,7 @@ import { PageLane } from '../chat/page-lane.js';
 import { RequestLimits } from '../limits/request-limits.js';
 import { Metrics } from '../metrics/metrics.js';
 import { invalidField } from '../common/scrollback-error.js';
-import { REQUEST_ID_HEADER, requestIdOf, traceIdOf } from '../common/request-id.js';
+import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { admitRequests } from './admission.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { EXPOSED_HEADERS } from './answer.js';
@@ -18,6 +18,7 @@ import { parseJsonBody } from './json-body.js';
 import { shedLoad } from './load-shedding.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
+import { watchRequests } from './request-watch.js';
 import { SECURITY_HEADERS, securityHeaderList } from './security-headers.js';
 
 /** Longest path parameter after decoding: 128 characters of a user id are up to 512 bytes, percent-encoded three times that. */
@@ -92,23 +93,7 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   const metrics = app.get(Metrics);
   const limits = app.get(RequestLimits);
   const callers = app.get(Callers);
-  const requestLog = new Logger('Http');
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'none';
-    metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    if (options.slowRequestMs > 0 && reply.elapsedTime >= options.slowRequestMs) {
-      requestLog.warn({
-        event: 'slow_request',
-        method: request.method,
-        route,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-        requestId: request.id,
-        traceId: traceIdOf(request.headers),
-      });
-    }
-    done();
-  });
+  watchRequests(fastify, metrics, options.slowRequestMs);
   app.useSecurityHeaders(SECURITY_HEADERS);
   if (options.corsOrigins.length > 0) {
     app.enableCors({ origin: [...options.corsOrigins], methods: CORS_METHODS, exposedHeaders: EXPOSED_HEADERS });

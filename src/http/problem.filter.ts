@@ -1,6 +1,8 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { redact } from '../common/redact.js';
+import { currentActivity } from '../common/activity.js';
+import { errorFields } from '../common/error-fields.js';
+import type { LogEvent } from '../common/log-line.js';
 import { REQUEST_ID_HEADER, traceIdOf } from '../common/request-id.js';
 import { problemOf, retryAfterSeconds } from './problem.js';
 
@@ -18,15 +20,17 @@ export class ProblemFilter implements ExceptionFilter {
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const problem = problemOf(error);
     if (problem.code === 'internal_error') {
-      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const { method } = request;
+      const route = request.routeOptions.url ?? 'none';
       this.#logger.error({
         event: 'request_failed',
-        method: request.method,
-        route: request.routeOptions.url ?? 'none',
+        message: `${method} ${route} failed by a fault of ours.`,
+        method,
+        route,
         requestId: request.id,
-        traceId: traceIdOf(request.headers),
-        error: redact(stack),
-      });
+        traceId: currentActivity()?.traceId ?? traceIdOf(request.headers),
+        ...errorFields(error),
+      } satisfies LogEvent);
     }
     // Requests that the framework refuses pass no hook.
     void reply.header(REQUEST_ID_HEADER, request.id);

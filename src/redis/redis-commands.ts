@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { createClient, createCluster } from 'redis';
+import { errorText } from '../common/error-fields.js';
 
 /** Time that one command may take unless told otherwise. A reader waits for it, and the database is not far away either. */
 const COMMAND_TIMEOUT_MS = 50;
@@ -79,7 +80,7 @@ export class RedisCommands {
 
   #fail(error: unknown): void {
     this.#restingUntilMs = performance.now() + REST_MS;
-    if (!this.#isFailing) this.#logger.warn(`Redis is away, for ${this.purpose}: ${String(error)}`);
+    if (!this.#isFailing) this.#logger.warn(`Redis is away, for ${this.purpose}: ${errorText(error)}`);
     this.#isFailing = true;
   }
 }

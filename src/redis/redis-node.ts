@@ -1,4 +1,5 @@
 import { createClient } from 'redis';
+import { errorText } from '../common/error-fields.js';
 
 /** Connecting gives up after this long. */
 const CONNECT_TIMEOUT_MS = 3000;
@@ -29,7 +30,7 @@ export async function openRedisNode(
   const node = makeNode(url, address);
   let lost: ((reason: string) => void) | undefined;
   // Without a listener an error would end the process.
-  node.on('error', (error: Error) => lost?.(error.message));
+  node.on('error', (error: Error) => lost?.(errorText(error)));
   node.on('end', () => lost?.('The connection to Redis has ended.'));
   try {
     await node.connect();

@@ -1,9 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { Pool, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import type { CopyOutSink } from './copy-out.js';
 import { CommitOutcomeUnknownError, OpenTransaction } from './open-transaction.js';
+import { StatementWatch, type StatementCause } from './statement-watch.js';
+import { STORAGE_OPTIONS, type StorageOptions } from './storage-options.js';
 
 /** A hand-written statement. The name makes it prepared once per connection, so it must be unique. */
 export interface Statement {
@@ -34,6 +36,17 @@ export interface Transaction {
 /** When the first statements of a transaction are sent: with BEGIN or once it is answered. */
 export type FirstStatements = 'with-begin' | 'after-begin';
 
+/** How a transaction is run. */
+export interface TransactionOptions {
+  /**
+   * `with-begin` saves a round trip. Statements that are sent before an earlier one was answered must then write nothing: were
+   * BEGIN refused, they would run by themselves. Absent: `after-begin`.
+   */
+  readonly first?: FirstStatements;
+  /** Tells for whom it is run; asked only when a statement was slow. */
+  readonly cause?: () => StatementCause;
+}
+
 /**
  * Begins a transaction and tells the triggers on the tables that they need not follow what it writes. For the transaction
  * alone: behind a pooler, the connection may be somebody else's next.
@@ -50,7 +63,14 @@ const BEGIN_WRITING = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL scrollbac
 export class Database {
   readonly #counts: Record<QueryPath, number> = { read: 0, write: 0, coherence: 0 };
 
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  readonly #watch: StatementWatch;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @Optional() @Inject(STORAGE_OPTIONS) options?: Pick<StorageOptions, 'slowSqlMs'>,
+  ) {
+    this.#watch = new StatementWatch(options?.slowSqlMs ?? 0);
+  }
 
   /** Statements run so far, by path. */
   get counts(): Readonly<Record<QueryPath, number>> {
@@ -71,42 +91,54 @@ export class Database {
       values: [...values],
       ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
     };
-    const result = await this.#pool.query<Row>(config);
-    return result.rows;
+    const watched = this.#watch.begin(name, path);
+    const pool = this.#pool;
+    try {
+      const { rows } = await pool.query<Row>(config);
+      this.#watch.end(watched, { rows: rows.length, poolWaiting: pool.waitingCount });
+      return rows;
+    } catch (error) {
+      this.#watch.end(watched, { error, poolWaiting: pool.waitingCount });
+      throw error;
+    }
   }
 
   /**
    * Runs `work` in a transaction at READ COMMITTED and commits it.
    *
-   * @param first - `with-begin` saves a round trip. Statements that are sent before an earlier one was answered must then write
-   * nothing: were BEGIN refused, they would run by themselves.
    * @throws CommitOutcomeUnknownError when the connection broke between COMMIT and its answer, or `work` threw although what it
    * wrote is committed.
    * @throws what `work` throws; the transaction is then rolled back.
    */
-  transaction<T>(work: (transaction: Transaction) => Promise<T>, first: FirstStatements = 'after-begin'): Promise<T> {
-    return this.#transaction(BEGIN_WRITING, 'write', work, first);
+  transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#transaction(BEGIN_WRITING, 'write', work, options);
   }
 
   /** Runs `work`, which only reads, in one snapshot. */
   snapshot<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work, 'after-begin');
+    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work, {});
   }
 
   async #transaction<T>(
     begin: string,
     path: QueryPath,
     work: (transaction: Transaction) => Promise<T>,
-    first: FirstStatements,
+    { first = 'after-begin', cause }: TransactionOptions,
   ): Promise<T> {
-    const client = await this.#pool.connect();
+    const client = await this.#connect(path, cause);
     let broken: Error | undefined;
     const noteBroken = (error: Error): void => {
       broken = error;
     };
     client.on('error', noteBroken);
     try {
-      const open = new OpenTransaction(client, begin, () => this.#counts[path]++);
+      const open = new OpenTransaction(client, begin, {
+        begin: (name, isCounted) => {
+          if (isCounted) this.#counts[path]++;
+          return this.#watch.begin(name, path, cause);
+        },
+        end: (statement, end) => this.#watch.end(statement, end),
+      });
       return await open.run(work, first);
     } catch (error) {
       if (error instanceof CommitOutcomeUnknownError) broken = error;
@@ -114,6 +146,20 @@ export class Database {
     } finally {
       client.off('error', noteBroken);
       client.release(broken);
+    }
+  }
+
+  /** Takes a connection of the pool; a long wait for it is named as one for a statement is. */
+  async #connect(path: QueryPath, cause: (() => StatementCause) | undefined): Promise<PoolClient> {
+    const pool = this.#pool;
+    const watched = this.#watch.begin('connect', path, cause);
+    try {
+      const client = await pool.connect();
+      this.#watch.end(watched, { poolWaiting: pool.waitingCount });
+      return client;
+    } catch (error) {
+      this.#watch.end(watched, { error, poolWaiting: pool.waitingCount });
+      throw error;
     }
   }
 

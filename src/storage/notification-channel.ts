@@ -1,4 +1,5 @@
 import { Client, type Notification } from 'pg';
+import { errorText } from '../common/error-fields.js';
 import type { DatabaseAddress } from './data-source-options.js';
 
 /** Connecting and listening give up after this long. */
@@ -48,7 +49,7 @@ export class NotificationChannel {
         client.on('end', () => fail(new Error('The connection to the database has ended.')));
       }
       connections.opened = () => {
-        fail = (error) => lost(error.message);
+        fail = (error) => lost(errorText(error));
       };
     });
     // Whoever waits for the race below hears of it; a rejection that comes later is of no interest.

@@ -2,12 +2,20 @@ import type { PoolClient, QueryResultRow } from 'pg';
 import { CopyInQuery } from './copy-in.js';
 import { CopyOutQuery, type CopyOutSink } from './copy-out.js';
 import type { FirstStatements, Statement, Transaction } from './database.js';
+import type { StatementEnd, WatchedStatement } from './statement-watch.js';
 
 /**
  * A COMMIT whose answer was lost: it may or may not have happened. What was cached of these chats must go.
  */
 export class CommitOutcomeUnknownError extends Error {
   override readonly name = 'CommitOutcomeUnknownError';
+}
+
+/** Told of every statement of a transaction, BEGIN and COMMIT included. */
+export interface StatementObserver {
+  /** @param isCounted - whether somebody has asked for it: not so what begins and ends the transaction. */
+  begin(name: string, isCounted: boolean): WatchedStatement;
+  end(statement: WatchedStatement, end: StatementEnd): void;
 }
 
 /**
@@ -24,12 +32,14 @@ export class OpenTransaction implements Transaction {
   #failure: { readonly error: unknown } | undefined;
   /** Resolves to whether the server has committed; `undefined` before COMMIT is sent. */
   #committed: Promise<boolean> | undefined;
+  /** When the last answer came, by `performance.now()`: since then the server works on the next statement. */
+  #answeredMs = 0;
 
-  /** Sends BEGIN. @param count - called for every statement. */
+  /** Sends BEGIN. */
   constructor(
     private readonly client: PoolClient,
     begin: string,
-    private readonly count: () => void,
+    private readonly observer: StatementObserver,
   ) {
     this.begun = this.#note(this.#begin(begin));
   }
@@ -60,32 +70,38 @@ export class OpenTransaction implements Transaction {
 
   async query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     this.#requireOpen();
-    return (await this.#note(this.client.query<Row>({ ...statement, values: [...values] }))).rows;
+    const config = { ...statement, values: [...values] };
+    return (await this.#note(this.#watch(statement.name, true, () => this.client.query<Row>(config)))).rows;
   }
 
   copyIn(statement: Statement, rows: Buffer): Promise<void> {
     this.#requireOpen();
-    return new Promise((resolve, reject) => {
-      this.client.query(new CopyInQuery(statement.text, rows, (error) => (error ? reject(error) : resolve())));
-    });
+    const copy = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        this.client.query(new CopyInQuery(statement.text, rows, (error) => (error ? reject(error) : resolve())));
+      });
+    return this.#watch(statement.name, true, copy);
   }
 
   copyOut(statement: Statement, sink: CopyOutSink): Promise<void> {
     this.#requireOpen();
-    return new Promise((resolve, reject) => {
-      const query = new CopyOutQuery(statement.text, sink, (error) => {
-        const failure = error ?? query.failure;
-        if (failure === undefined) resolve();
-        else reject(failure);
+    const copy = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const query = new CopyOutQuery(statement.text, sink, (error) => {
+          const failure = error ?? query.failure;
+          if (failure === undefined) resolve();
+          else reject(failure);
+        });
+        this.client.query(query);
       });
-      this.client.query(query);
-    });
+    return this.#watch(statement.name, true, copy);
   }
 
   commit(): void {
     // Were BEGIN refused, COMMIT would be answered as if there had been something to commit.
     if (this.#committed !== undefined || this.#failure !== undefined) return;
-    this.#committed = this.client.query('COMMIT').then(({ command }) => command === 'COMMIT');
+    const committing = this.#watch('commit', false, () => this.client.query('COMMIT'));
+    this.#committed = committing.then(({ command }) => command === 'COMMIT');
     this.#committed.catch(() => undefined);
   }
 
@@ -93,13 +109,31 @@ export class OpenTransaction implements Transaction {
   #requireOpen(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#committed !== undefined) throw new Error('The transaction has been committed.');
-    this.count();
+  }
+
+  /** Sends a statement at once, and notes how long the server has worked on it. */
+  async #watch<T extends { readonly rowCount: number | null } | void>(
+    name: string,
+    isCounted: boolean,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const statement = this.observer.begin(name, isCounted);
+    try {
+      const answer = await send();
+      this.observer.end(statement, { rows: answer?.rowCount ?? undefined, begunMs: this.#answeredMs });
+      return answer;
+    } catch (error) {
+      this.observer.end(statement, { error, begunMs: this.#answeredMs });
+      throw error;
+    } finally {
+      this.#answeredMs = performance.now();
+    }
   }
 
   /** A connection that did not answer BEGIN may be inside a transaction, or come to be: nobody may have it after us. */
   async #begin(begin: string): Promise<void> {
     try {
-      await this.client.query(begin);
+      await this.#watch('begin', false, () => this.client.query(begin));
     } catch (error) {
       if (!isRefusal(error)) this.client.emit('error', error instanceof Error ? error : new Error(String(error)));
       throw error;

@@ -8,6 +8,8 @@ export interface StorageOptions extends StoragePoolLimits {
   readonly dataDir: string;
   /** Operations that may wait for their commit before more are refused with `write_queue_full`. */
   readonly writeQueueMax: number;
+  /** A statement that takes so long is named in the log, in milliseconds; 0 or absent: none is. */
+  readonly slowSqlMs?: number;
 }
 
 /** Injection token of {@link StorageOptions}. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { ChatRepository } from '../../src/storage/chat-repository.js';
-import { Database, type FirstStatements, type Transaction } from '../../src/storage/database.js';
+import { Database, type Transaction, type TransactionOptions } from '../../src/storage/database.js';
 import { MessageRepository } from '../../src/storage/message-repository.js';
 import type { Actor, OperationResult } from '../../src/storage/write/chat-operation.js';
 import { GroupCommit } from '../../src/storage/write/group-commit.js';
@@ -112,7 +112,7 @@ describe('transactions in flight', () => {
     let open = 0;
     let mostOpen = 0;
     let mostOfOne = 0;
-    database.transaction = (<T>(work: (transaction: Transaction) => Promise<T>, first?: FirstStatements) => {
+    database.transaction = (<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions) => {
       const mine: string[] = [];
       mostOpen = Math.max(mostOpen, ++open);
       return transaction(async (inner) => {
@@ -132,7 +132,7 @@ describe('transactions in flight', () => {
           copyOut: (statement, sink) => inner.copyOut(statement, sink),
           commit: () => inner.commit(),
         });
-      }, first).finally(() => {
+      }, options).finally(() => {
         open--;
         for (const id of mine) {
           const left = inFlight.get(id)! - 1;

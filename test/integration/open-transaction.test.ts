@@ -32,13 +32,16 @@ describe('a transaction', () => {
   }
 
   it('sends its first statements with BEGIN and COMMIT with its last', async () => {
-    const rows = await database.transaction(async (transaction) => {
-      const answer = await transaction.query<{ number: number }>(ANSWER, [7]);
-      const inserting = transaction.query(INSERT, [1]);
-      transaction.commit();
-      await inserting;
-      return answer;
-    }, 'with-begin');
+    const rows = await database.transaction(
+      async (transaction) => {
+        const answer = await transaction.query<{ number: number }>(ANSWER, [7]);
+        const inserting = transaction.query(INSERT, [1]);
+        transaction.commit();
+        await inserting;
+        return answer;
+      },
+      { first: 'with-begin' },
+    );
     expect(rows).toEqual([{ number: 7 }]);
     expect(await isStored(1)).toBe(true);
   });

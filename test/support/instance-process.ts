@@ -21,7 +21,10 @@ export class InstanceProcess {
   #child: ChildProcess | undefined;
   #port: number;
 
-  private constructor(private readonly environment: Readonly<Record<string, string>>) {
+  private constructor(
+    private readonly environment: Readonly<Record<string, string>>,
+    private readonly hear: (said: string) => void,
+  ) {
     this.#port = Number(environment['PORT'] ?? 0);
   }
 
@@ -29,10 +32,14 @@ export class InstanceProcess {
    * Starts one and waits until it is ready.
    *
    * @param environment - its whole configuration; of this process's it gets PATH and HOME alone. `PORT` absent: a free one.
+   * @param hear - told of everything that it writes, of which {@link output} keeps the end alone.
    * @throws Error with what it has said, when it ends before.
    */
-  static async start(environment: Readonly<Record<string, string>>): Promise<InstanceProcess> {
-    const instance = new InstanceProcess(environment);
+  static async start(
+    environment: Readonly<Record<string, string>>,
+    hear: (said: string) => void = () => undefined,
+  ): Promise<InstanceProcess> {
+    const instance = new InstanceProcess(environment, hear);
     await instance.start();
     return instance;
   }
@@ -85,6 +92,7 @@ export class InstanceProcess {
     process.once('exit', this.#killed);
     child.once('exit', () => process.off('exit', this.#killed));
     const keep = (chunk: Buffer): void => {
+      this.hear(chunk.toString());
       this.output = (this.output + chunk.toString()).slice(-OUTPUT_KEPT);
       const port = /Listening on http:\/\/[\d.]+:(\d+)/.exec(this.output)?.[1];
       if (port !== undefined) this.#port = Number(port);

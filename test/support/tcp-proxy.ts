@@ -9,6 +9,7 @@ export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   readonly #late = new Set<NodeJS.Timeout>();
   #isFrozen = false;
+  #isRefusing = false;
   #delayMs = 0;
 
   private constructor(private readonly server: Server) {}
@@ -18,6 +19,7 @@ export class TcpProxy {
     const server = createServer();
     const proxy = new TcpProxy(server);
     server.on('connection', (near) => {
+      if (proxy.#isRefusing) return void near.destroy();
       const far = typeof target === 'number' ? connect(target, '127.0.0.1') : connect(target);
       for (const [from, to] of [
         [near, far],
@@ -48,9 +50,16 @@ export class TcpProxy {
     this.#isFrozen = true;
   }
 
+  /** Closes all connections, and new ones at once, as a server does that is going down. */
+  refuse(): void {
+    this.#isRefusing = true;
+    this.cut();
+  }
+
   /** Passes on what new connections say. What was opened before is of no use any more and is cut. */
   thaw(): void {
     this.#isFrozen = false;
+    this.#isRefusing = false;
     this.cut();
   }
 

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ERROR_CODES } from '../../src/common/error-codes.js';
 import { ENVIRONMENT_SCHEMA } from '../../src/config/environment.js';
@@ -33,6 +34,18 @@ describe('the documentation', () => {
     for (const [name, fallback] of actual) {
       if (fallback !== '') expect([name, documented.find(([each]) => each === name)![1]]).toEqual([name, fallback]);
     }
+  });
+
+  it('lists every event of the log', () => {
+    const documented = rows('docs/logging.md')
+      .map(([event]) => event!)
+      .filter((event) => /^[a-z]+(_[a-z]+)*$/.test(event));
+    const said = readdirSync('src', { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => [...readFileSync(join('src', file), 'utf8').matchAll(/\bevent: '(\w+)'/g)])
+      .map(([, event]) => event!);
+    expect(said.length).toBeGreaterThan(5);
+    expect([...documented].sort()).toEqual([...new Set(said)].sort());
   });
 
   it('names in the README only scripts that exist', () => {

@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['storage', 'redis'],
   ['cache'],
   ['transfer'],
-  ['http', 'auth', 'limits', 'chat', 'health', 'metrics', 'admin', 'config'],
+  ['http', 'auth', 'limits', 'chat', 'health', 'metrics', 'admin', 'config', 'tracing'],
   ['.', 'cli'],
 ];
 

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { errorText } from '../../common/error-fields.js';
 import { HeadRepository, type ChangedHead, type HeadPoll } from '../../storage/head-repository.js';
 import { CacheState } from '../cache-state.js';
 import { ChangeApplier } from '../write/change-applier.js';
@@ -97,7 +98,7 @@ export class Poller implements OnApplicationShutdown {
       if (this.#isFailing) this.#logger.log('The database answers again.');
       this.#isFailing = false;
     } catch (error) {
-      if (!this.#isFailing) this.#logger.warn(`Cannot look for changes: ${String(error)}`);
+      if (!this.#isFailing) this.#logger.warn(`Cannot look for changes: ${errorText(error)}`);
       this.#isFailing = true;
     }
     this.#plan();

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { errorText } from '../../common/error-fields.js';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { HeadRepository } from '../../storage/head-repository.js';
 import { CacheState } from '../cache-state.js';
@@ -98,7 +99,7 @@ export class Revalidator {
       return true;
     } catch (error) {
       // Whatever it was, nothing is known, and who asks next asks anew.
-      if (!(error instanceof ScrollbackError)) this.#logger.error(`Versions cannot be asked for: ${String(error)}`);
+      if (!(error instanceof ScrollbackError)) this.#logger.error(`Versions cannot be asked for: ${errorText(error)}`);
       this.#restingUntilMs = performance.now() + REST_MS;
       return false;
     }

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { errorText } from '../../common/error-fields.js';
 import { HeatRepository, type HeatRecord } from '../../storage/heat-repository.js';
 import { CacheState } from '../cache-state.js';
 import { Warmer } from './warmer.js';
@@ -69,7 +70,7 @@ export class Persister {
       await this.heat.save(hottest, this.warmer.status.state === 'warm' ? HEAT_KEPT_MS : undefined);
       this.#logger.log(`Saved the heat of ${hottest.length} chats.`);
     } catch (error) {
-      this.#logger.warn(`The heat of the cache is not saved: ${String(error)}`);
+      this.#logger.warn(`The heat of the cache is not saved: ${errorText(error)}`);
     }
   }
 }

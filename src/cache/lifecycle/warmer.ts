@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { errorText } from '../../common/error-fields.js';
 import { HeatRepository } from '../../storage/heat-repository.js';
 import { CacheState } from '../cache-state.js';
 import { ChatReader } from '../read/chat-reader.js';
@@ -113,7 +114,7 @@ export class Warmer implements OnApplicationShutdown {
     this.#running = this.#warm()
       .catch((error: unknown) => {
         this.#end('failed');
-        this.#logger.warn(`Warming stopped, reads fill the cache instead: ${String(error)}`);
+        this.#logger.warn(`Warming stopped, reads fill the cache instead: ${errorText(error)}`);
       })
       .finally(() => {
         clearInterval(progress);
@@ -164,7 +165,7 @@ export class Warmer implements OnApplicationShutdown {
           throw error;
         }
         const pauseMs = RETRY_MS * 2 ** (attempt - 1);
-        this.#logger.warn(`Warming failed and tries again in ${pauseMs} ms: ${String(error)}`);
+        this.#logger.warn(`Warming failed and tries again in ${pauseMs} ms: ${errorText(error)}`);
         await this.#pause(pauseMs);
         if (this.#isOver) throw error;
       }

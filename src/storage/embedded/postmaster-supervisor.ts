@@ -9,6 +9,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { errorText } from '../../common/error-fields.js';
 import { endStragglers } from './cluster-processes.js';
 import { makeSocketDir } from './data-folder.js';
 import { tryDatabase } from './database-connection.js';
@@ -145,7 +146,7 @@ export class PostmasterSupervisor {
           message: `Embedded PostgreSQL did not restart: ${reason}\n${await postmaster.readLog()}`,
         });
       } catch (error) {
-        this.onLog({ level: 'error', message: `Embedded PostgreSQL did not restart: ${String(error)}` });
+        this.onLog({ level: 'error', message: `Embedded PostgreSQL did not restart: ${errorText(error)}` });
         await this.stopCurrent();
       }
     }

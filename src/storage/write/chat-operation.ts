@@ -3,9 +3,13 @@ import type { ParticipantRole } from '../entities/participant.entity.js';
 import type { MessageRecord, ParticipantRecord } from '../records.js';
 
 /** On whose behalf a write happens: the host's backend, which may do everything, or a user bound by their role. */
-export type Actor =
+export type Actor = (
   | { readonly type: 'service'; readonly userId?: string | undefined }
-  | { readonly type: 'user'; readonly userId: string };
+  | { readonly type: 'user'; readonly userId: string }
+) & {
+  /** Id of the request that asks for it, for the log; `undefined` where there is none. */
+  readonly requestId?: string | undefined;
+};
 
 interface Operation {
   readonly chatId: string;

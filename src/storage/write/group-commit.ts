@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
+import { runFor } from '../../common/activity.js';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { DEFAULT_POOL_MAX } from '../data-source-options.js';
 import { Database } from '../database.js';
@@ -11,6 +12,7 @@ import { commitError, lockedTooLong } from './commit-error.js';
 import { ChangeFeed } from './change-feed.js';
 import type { ChatOperation, OperationResult } from './chat-operation.js';
 import { writeBatch, type BatchOutcome } from './write-batch.js';
+import { runBatch, writeOrigin, type WriteOrigin } from './write-trace.js';
 
 /** Operations in one transaction. Too low and a burst pays for many commits; too high and the first waits for the last. */
 const BATCH_LIMIT = 512;
@@ -36,6 +38,7 @@ const RETRY_DELAYS_MS = [10, 50, 250, 1000];
 
 interface Waiting {
   readonly operation: ChatOperation;
+  readonly origin: WriteOrigin | undefined;
   readonly resolve: (result: OperationResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -119,7 +122,7 @@ export class GroupCommit {
       );
     }
     return new Promise((resolve, reject) => {
-      const waiting = { operation, resolve, reject };
+      const waiting = { operation, origin: writeOrigin(), resolve, reject };
       const queue = this.#queues.get(operation.chatId);
       if (queue === undefined) this.#queues.set(operation.chatId, [waiting]);
       else queue.push(waiting);
@@ -144,7 +147,8 @@ export class GroupCommit {
         const batch = this.#takeBatch();
         if (batch.size === 0) break;
         this.#running++;
-        void this.#run(batch);
+        // Not for the request that happens to be the last or the first of it.
+        void runFor(undefined, () => this.#run(batch));
       }
     });
   }
@@ -230,7 +234,9 @@ export class GroupCommit {
     const all = [...batch.values()].flat();
     let outcome: BatchOutcome;
     try {
-      outcome = await this.#commit(batch, isPatient);
+      const origins = all.map(({ origin }) => origin);
+      const size = { operations: all.length, chats: batch.size };
+      outcome = await runBatch(origins, size, () => this.#commit(batch, isPatient));
     } catch (error) {
       if (error instanceof CommitOutcomeUnknownError) {
         for (const chatId of batch.keys()) this.feed.announceUnknown(chatId);

@@ -12,6 +12,7 @@ import type { Decision } from './chat-state.js';
 import { decideAll } from './decide.js';
 import { lockChats } from './locked-chats.js';
 import { writeRows, type StoredContents } from './row-writer.js';
+import { causeOf } from './write-trace.js';
 
 /** What a committed batch came to. */
 export interface BatchOutcome {
@@ -40,28 +41,31 @@ export async function writeBatch(
 ): Promise<BatchOutcome> {
   let passedOver: readonly string[] = [];
   const unchanged = new Map<string, number>();
-  const { decisions, changes } = await database.transaction(async (transaction) => {
-    const { lines, passedOver: held } = await lockChats(transaction, operations, isPatient);
-    passedOver = held;
-    const byChat = new Map<string, readonly Decision[]>();
-    const moved = new Map<string, HeadRecord>();
-    for (const [chatId, asked] of operations) {
-      const line = lines.get(chatId);
-      if (held.includes(chatId)) continue;
-      if (line === undefined) {
-        byChat.set(
-          chatId,
-          asked.map((operation) => ({ operation, error: chatNotFound(chatId) })),
-        );
-        continue;
+  const { decisions, changes } = await database.transaction(
+    async (transaction) => {
+      const { lines, passedOver: held } = await lockChats(transaction, operations, isPatient);
+      passedOver = held;
+      const byChat = new Map<string, readonly Decision[]>();
+      const moved = new Map<string, HeadRecord>();
+      for (const [chatId, asked] of operations) {
+        const line = lines.get(chatId);
+        if (held.includes(chatId)) continue;
+        if (line === undefined) {
+          byChat.set(
+            chatId,
+            asked.map((operation) => ({ operation, error: chatNotFound(chatId) })),
+          );
+          continue;
+        }
+        const decided = decideAll(line.head, line.locked, asked);
+        byChat.set(chatId, decided.decisions);
+        if (decided.head.version > line.head.version) moved.set(chatId, decided.head);
+        else unchanged.set(chatId, line.head.version);
       }
-      const decided = decideAll(line.head, line.locked, asked);
-      byChat.set(chatId, decided.decisions);
-      if (decided.head.version > line.head.version) moved.set(chatId, decided.head);
-      else unchanged.set(chatId, line.head.version);
-    }
-    return finish(transaction, byChat, moved);
-  }, 'with-begin');
+      return finish(transaction, byChat, moved);
+    },
+    { first: 'with-begin', cause: () => causeOf(operations) },
+  );
   return { decisions, committed: changes.map((change) => asCommitted(change)), unchanged, passedOver };
 }
 

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { errorText } from '../../../common/error-fields.js';
 import { uuidV7 } from '../../../common/uuid.js';
 import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 import type { BusLink, LaneMessage } from './bus-link.js';
@@ -144,7 +145,7 @@ export class LinkedBus implements CoherenceBus {
       });
     } catch (error) {
       this.#state = 'closed';
-      this.#giveUp(reasonOf(error));
+      this.#giveUp(errorText(error));
       return;
     }
     if (this.#isStopped) {
@@ -221,7 +222,7 @@ export class LinkedBus implements CoherenceBus {
     } catch (error) {
       this.#sending = undefined;
       undo();
-      if (this.#state === 'open') this.#giveUp(reasonOf(error));
+      if (this.#state === 'open') this.#giveUp(errorText(error));
     }
     if (this.#isStopped) return;
     if (this.#dueBeats.length > 0) this.#flush();
@@ -261,8 +262,4 @@ function laneOf(chatId: string, lanes: number): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < chatId.length; at++) hash = Math.imul(hash ^ chatId.charCodeAt(at), 0x01000193);
   return (hash >>> 0) % lanes;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { errorText } from '../../../common/error-fields.js';
 import { ScrollbackError } from '../../../common/scrollback-error.js';
 import { CacheState } from '../../cache-state.js';
 import { Verifier } from './verifier.js';
@@ -46,7 +47,7 @@ export class Sampler implements OnApplicationShutdown {
     try {
       await this.verifier.verify({ chatIds, repair: true });
     } catch (error) {
-      if (!(error instanceof ScrollbackError)) this.#logger.error(`A sample failed: ${String(error)}`);
+      if (!(error instanceof ScrollbackError)) this.#logger.error(`A sample failed: ${errorText(error)}`);
     }
   }
 
