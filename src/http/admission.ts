@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { setCallerFinding, type CallerFinding } from '../auth/request-caller.js';
 import type { Callers } from '../auth/callers.js';
-import { ScrollbackError } from '../common/scrollback-error.js';
 import type { Admission } from '../limits/rate-limiter.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
+import { rateLimited, rateRefusalHeaders } from './front-door.js';
 
 /** Routes of the API; the others, which are for operators and readers of the documentation, are not counted. */
 const API_PREFIX = '/v1/';
@@ -20,9 +20,8 @@ export function admitRequests(
 ): void {
   const refuse = (admission: Admission, request: FastifyRequest, reply: FastifyReply): void => {
     limits.refusals.rate++;
-    void reply.header('retry-after', String(Math.max(1, Math.ceil(admission.restMs / 1000))));
-    const detail = `More than ${limits.rateMax} requests in a window. Wait for Retry-After seconds.`;
-    answerError(new ScrollbackError('rate_limited', detail), request, reply);
+    setHeaders(reply, rateRefusalHeaders(admission, limits));
+    answerError(rateLimited(limits), request, reply);
   };
   /** Asks for proof; whoever has none goes on to be told so by the guard, unless the route is for everybody. */
   const admitStranger = async (
@@ -46,12 +45,12 @@ export function admitRequests(
     }
     /** Goes on, unless the request is one too many. */
     const goOn = (admission: Admission | undefined): void => {
-      if (admission !== undefined) {
-        const headers = rateHeaders(admission, limits.rateMax);
-        for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
+      if (admission?.isAdmitted === false) {
+        refuse(admission, request, reply);
+        return;
       }
-      if (admission?.isAdmitted === false) refuse(admission, request, reply);
-      else done();
+      if (admission !== undefined) setHeaders(reply, rateHeaders(admission, limits.rateMax));
+      done();
     };
     const caller = callers.recall(request.headers);
     if (caller !== undefined) {
@@ -74,4 +73,8 @@ async function findCaller(callers: Callers, request: FastifyRequest): Promise<Ca
   } catch (refusal) {
     return { refusal };
   }
+}
+
+function setHeaders(reply: FastifyReply, headers: readonly string[]): void {
+  for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
 }

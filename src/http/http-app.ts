@@ -15,7 +15,7 @@ import { answerBrokenRequest } from './broken-request.js';
 import { EXPOSED_HEADERS } from './answer.js';
 import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
-import { shedLoad } from './load-shedding.js';
+import { guardFrontDoor } from './front-door.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { watchRequests } from './request-watch.js';
@@ -101,7 +101,7 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   admitRequests(fastify, callers, limits, (error, request, reply) => filter.answer(error, request, reply));
   serveOpenApi(app);
   openHitLane(fastify, new PageLane(app.get(MessageCache), callers, limits, metrics, headers));
-  shedLoad(fastify.server as Server, limits, headers);
+  guardFrontDoor(fastify.server as Server, callers, limits, headers);
   fastify.server.maxConnections = options.maxConnections;
   return app;
 }

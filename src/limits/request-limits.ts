@@ -58,6 +58,11 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
     return this.#rates?.admit(rateKeyOf(caller, address));
   }
 
+  /** What {@link admit} would say, without counting. */
+  look(caller: Caller, address: string): Admission | undefined {
+    return this.#rates?.look(rateKeyOf(caller, address));
+  }
+
   /** Whether somebody who has not proved yet who they are may try to. `undefined`: there is no limit. */
   lookAtStranger(address: string): Admission | undefined {
     return this.#rates?.look(addressKey(address));

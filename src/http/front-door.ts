@@ -1,0 +1,102 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Callers } from '../auth/callers.js';
+import { requestIdOf, REQUEST_ID_HEADER } from '../common/request-id.js';
+import { ScrollbackError } from '../common/scrollback-error.js';
+import type { Admission } from '../limits/rate-limiter.js';
+import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
+import { problemOf, retryAfterSeconds, type Problem } from './problem.js';
+
+/** What is answered however much there is to do: an instance that is busy must not look dead, and must show why it is busy. */
+const ALWAYS_ANSWERED = /^\/(health\/|metrics(\?|$))/;
+
+/** Where requests of callers are counted. */
+const API_PREFIX = '/v1/';
+
+/**
+ * Refuses requests at the door: while there is more to do than can be done, and of callers known to be over their limit, who may go on
+ * asking as fast as they can. What is refused here has cost nothing but the reading of its headers; the same within the framework costs several times
+ * as much. Bounds connections, too.
+ *
+ * @param headers - names and values of headers of every answer.
+ */
+export function guardFrontDoor(
+  server: Server,
+  callers: Callers,
+  limits: RequestLimits,
+  headers: readonly string[],
+): void {
+  const { shedder, refusals } = limits;
+  const overloaded = refusalOf(
+    new ScrollbackError('overloaded', 'There is more to do than this instance can. Nothing was done.'),
+    headers,
+  );
+  const limited = refusalOf(rateLimited(limits), headers);
+  const listeners = server.listeners('request') as ((request: unknown, response: ServerResponse) => void)[];
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    const url = request.url!;
+    if (shedder.isOverloaded && !ALWAYS_ANSWERED.test(url)) {
+      refusals.overload++;
+      refuse(overloaded, request, response, []);
+      return;
+    }
+    const admission = limits.rateMax > 0 && url.startsWith(API_PREFIX) ? look(request, callers, limits) : undefined;
+    if (admission?.isAdmitted === false) {
+      refusals.rate++;
+      refuse(limited, request, response, rateRefusalHeaders(admission, limits));
+      return;
+    }
+    for (const listener of listeners) listener.call(server, request, response);
+    // What was answered from memory is at its end already.
+    if (response.writableEnded) return;
+    shedder.begin();
+    response.once('close', () => shedder.end());
+  });
+  server.on('drop', () => {
+    refusals.connections++;
+  });
+}
+
+/** The error of a caller who is over their limit. */
+export function rateLimited({ rateMax }: RequestLimits): ScrollbackError {
+  return new ScrollbackError(
+    'rate_limited',
+    `More than ${rateMax} requests in a window. Wait for Retry-After seconds.`,
+  );
+}
+
+/** Headers of its answer, as names and values in turn. */
+export function rateRefusalHeaders(admission: Admission, { rateMax }: RequestLimits): string[] {
+  return [...rateHeaders(admission, rateMax), 'retry-after', String(Math.max(1, Math.ceil(admission.restMs / 1000)))];
+}
+
+/** An answer that is the same each time. */
+interface Refusal {
+  readonly status: number;
+  readonly head: readonly string[];
+  readonly body: string;
+}
+
+function refusalOf(error: ScrollbackError, headers: readonly string[]): Refusal {
+  const problem: Problem = problemOf(error);
+  const body = JSON.stringify(problem);
+  const retryAfter = retryAfterSeconds(problem);
+  const head = [
+    ...headers,
+    ...['content-type', 'application/problem+json; charset=utf-8', 'content-length', String(Buffer.byteLength(body))],
+    ...(retryAfter === undefined ? [] : ['retry-after', String(retryAfter)]),
+  ];
+  return { status: problem.status, head, body };
+}
+
+function refuse(refusal: Refusal, request: IncomingMessage, response: ServerResponse, more: readonly string[]): void {
+  const head = [...refusal.head, ...more, REQUEST_ID_HEADER, requestIdOf(request.headers)];
+  response.writeHead(refusal.status, head).end(refusal.body);
+}
+
+/** How a caller stands who is known already; `undefined` says nothing. */
+function look(request: IncomingMessage, callers: Callers, limits: RequestLimits): Admission | undefined {
+  const caller = callers.recall(request.headers);
+  if (caller === undefined || !limits.knowsAddressOf(caller)) return undefined;
+  return limits.look(caller, request.socket.remoteAddress ?? '');
+}
