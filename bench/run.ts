@@ -8,6 +8,7 @@ import { benchImport } from './import.bench.js';
 import { benchLag } from './lag.bench.js';
 import { benchLogging } from './logging.bench.js';
 import { benchMemory } from './memory.bench.js';
+import { benchUsers } from './users.bench.js';
 import { benchWarm } from './warm.bench.js';
 import { benchWrites } from './write.bench.js';
 
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, (source: string | undefined) => Promise<v
   memory: benchMemory,
   metrics: () => benchMetrics(),
   reads: benchReads,
+  users: benchUsers,
   warm: () => benchWarm(),
   write: benchWrites,
 };

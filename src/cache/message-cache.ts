@@ -96,6 +96,15 @@ export class MessageCache {
     limit: number,
     options: ReadOptions = {},
   ): Promise<CachedJson<WireLatest>> {
+    return (await this.findLatest(chatIds, limit, options)).answer;
+  }
+
+  /** The same, and whether no chat had to be left out. */
+  async findLatest(
+    chatIds: readonly string[],
+    limit: number,
+    options: ReadOptions = {},
+  ): Promise<{ readonly answer: CachedJson<WireLatest>; readonly isWhole: boolean }> {
     await this.cached.prepare(chatIds, limit);
     const pages: (string | Buffer)[] = [];
     let source: CacheResult = 'hit';
@@ -106,7 +115,8 @@ export class MessageCache {
       pages.push(page.toBuffer());
     }
     annotateRead('messages', source);
-    return new CachedJson(0, source, ['{"items":[', ...joinParts(pages), ']}']);
+    const answer = new CachedJson<WireLatest>(0, source, ['{"items":[', ...joinParts(pages), ']}']);
+    return { answer, isWhole: pages.length === chatIds.length };
   }
 
   /** Reads a part of a user's inbox, latest activity first. */

@@ -1,6 +1,6 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { viewerOf, type Caller } from '../auth/caller.js';
 import { FromCaller } from '../auth/caller.guard.js';
@@ -9,6 +9,7 @@ import { parseInboxCursor } from '../cache/read/inbox-cursor.js';
 import { DEFAULT_PAGE_LIMIT } from '../cache/read/page-range.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { sendAnswer } from '../http/answer.js';
+import { untilEven } from '../http/even-answers.js';
 import { Route } from './api-operation.js';
 import { inboxQuery, latestBody, noQuery, userPath } from './input-schemas.js';
 import { inboxSchema, latestSchema } from './wire-schemas.js';
@@ -54,9 +55,13 @@ export class InboxController {
     @Query({ schema: noQuery }) _query: object,
     @Body({ schema: latestBody }) { chatIds, limit }: z.infer<typeof latestBody>,
     @FromCaller() caller: Caller,
+    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const options = { viewer: viewerOf(caller) };
-    sendAnswer(reply, await this.cache.getLatest([...new Set(chatIds)], limit ?? DEFAULT_PAGE_LIMIT, options));
+    const ids = [...new Set(chatIds)];
+    const { answer, isWhole } = await this.cache.findLatest(ids, limit ?? DEFAULT_PAGE_LIMIT, options);
+    if (!isWhole) await untilEven(request, reply);
+    sendAnswer(reply, answer);
   }
 }

@@ -9,6 +9,15 @@ import { problemOf, retryAfterSeconds, type Problem } from './problem.js';
 /** What is answered however much there is to do: an instance that is busy must not look dead, and must show why it is busy. */
 const ALWAYS_ANSWERED = /^\/(health\/|metrics(\?|$))/;
 
+/**
+ * How long who is over their limit waits for being told so, in milliseconds. They are told to wait for longer anyway; and who floods the instance
+ * gets so many refusals a second for each request that they have on their way, and no more.
+ */
+const REFUSAL_PAUSE_MS = 100;
+
+/** Refusals that may be waiting; past it they are given at once. */
+const MAX_WAITING_REFUSALS = 10_000;
+
 /** Where requests of callers are counted. */
 const API_PREFIX = '/v1/';
 
@@ -31,6 +40,7 @@ export function guardFrontDoor(
     headers,
   );
   const limited = refusalOf(rateLimited(limits), headers);
+  let waiting = 0;
   const listeners = server.listeners('request') as ((request: unknown, response: ServerResponse) => void)[];
   server.removeAllListeners('request');
   server.on('request', (request, response) => {
@@ -43,7 +53,16 @@ export function guardFrontDoor(
     const admission = limits.rateMax > 0 && url.startsWith(API_PREFIX) ? look(request, callers, limits) : undefined;
     if (admission?.isAdmitted === false) {
       refusals.rate++;
-      refuse(limited, request, response, rateRefusalHeaders(admission, limits));
+      const more = rateRefusalHeaders(admission, limits);
+      if (waiting >= MAX_WAITING_REFUSALS) {
+        refuse(limited, request, response, more);
+      } else {
+        waiting++;
+        setTimeout(() => {
+          waiting--;
+          refuse(limited, request, response, more);
+        }, REFUSAL_PAUSE_MS);
+      }
       return;
     }
     for (const listener of listeners) listener.call(server, request, response);

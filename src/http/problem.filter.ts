@@ -4,6 +4,8 @@ import { currentActivity } from '../common/activity.js';
 import { errorFields } from '../common/error-fields.js';
 import type { LogEvent } from '../common/log-line.js';
 import { REQUEST_ID_HEADER, traceIdOf } from '../common/request-id.js';
+import { ScrollbackError } from '../common/scrollback-error.js';
+import { hidesFrom, untilEven } from './even-answers.js';
 import { problemOf, retryAfterSeconds } from './problem.js';
 
 /** Answers every error as `application/problem+json`, and logs those that are our fault. */
@@ -13,7 +15,15 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const context = host.switchToHttp();
-    this.answer(error, context.getRequest<FastifyRequest>(), context.getResponse<FastifyReply>());
+    const [request, reply] = [context.getRequest<FastifyRequest>(), context.getResponse<FastifyReply>()];
+    const isHidden = error instanceof ScrollbackError && error.code === 'chat_not_found' && hidesFrom(request);
+    if (isHidden) void this.#answerEvenly(error, request, reply);
+    else this.answer(error, request, reply);
+  }
+
+  async #answerEvenly(error: ScrollbackError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    await untilEven(request, reply);
+    this.answer(error, request, reply);
   }
 
   /** The same for errors of requests that reached no handler. */

@@ -204,6 +204,32 @@ describe('who may do what', () => {
   );
 });
 
+describe('the time of an answer', () => {
+  /** How long the quickest of some answers takes: others may have waited for something else. */
+  const quickestMs = async (ask: () => Promise<{ status: number }>, status: number): Promise<number> => {
+    let quickest = Infinity;
+    for (let at = 0; at < 10; at++) {
+      const startedMs = performance.now();
+      expect((await ask()).status).toBe(status);
+      quickest = Math.min(quickest, performance.now() - startedMs);
+    }
+    return quickest;
+  };
+
+  it('is put off for whatever a user may not see, there or not, so that it does not tell', async () => {
+    const chatId = await createChat();
+    const stranger = new ApiClient(running.api.url, undefined, await tokenOf('stranger'));
+    for (const id of [chatId, randomUUID()]) {
+      for (const path of ['', '/messages', '/participants', '/changes?since=0', '/messages/1']) {
+        const took = await quickestMs(() => stranger.get(`/v1/chats/${id}${path}`), 404);
+        expect({ path, isPutOff: took > 20 }).toEqual({ path, isPutOff: true });
+      }
+      const latest = await quickestMs(() => stranger.post('/v1/messages/latest', { chatIds: [id], limit: 5 }), 200);
+      expect(latest).toBeGreaterThan(20);
+    }
+  });
+});
+
 describe('a caller with a token', () => {
   it('acts for its own user alone', async () => {
     const token = await tokenOf('member');
