@@ -18,6 +18,12 @@ export interface AbuseReport {
   readonly broken: number;
 }
 
+/** Begins an answer. Texts of messages may have the same words, but no line end: JSON escapes it. */
+const STATUS_LINE = /HTTP\/1\.1 (\d{3}) [A-Za-z ]+\r\n/g;
+
+/** Longest of them. */
+const STATUS_LINE_LENGTH = 64;
+
 // The client's machine must not be what slows the users down: abusers have what the others leave.
 if (process.send !== undefined) {
   setPriority(19);
@@ -50,13 +56,13 @@ async function flood({ port, abusers, durationMs }: AbuseOrder): Promise<AbuseRe
         const text = rest + chunk.toString('latin1');
         let answered = 0;
         let last = 0;
-        for (const match of text.matchAll(/HTTP\/1\.1 (\d{3}) /g)) {
+        for (const match of text.matchAll(STATUS_LINE)) {
           statuses[match[1]!] = (statuses[match[1]!] ?? 0) + 1;
           answered++;
           last = match.index + match[0].length;
         }
         // What begins an answer may have come in part.
-        rest = text.slice(Math.max(last, text.length - 12));
+        rest = text.slice(Math.max(last, text.length - STATUS_LINE_LENGTH));
         if (performance.now() >= endMs) socket.destroy();
         else more(answered);
       });
