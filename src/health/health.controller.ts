@@ -41,6 +41,11 @@ export class HealthController {
   @ApiResponse({ status: 503, description: 'No; the body names the parts that are down', standardSchema: healthSchema })
   @Get('ready')
   ready(): Promise<HealthCheckResult> {
-    return this.checks.check([() => this.health.database(), () => this.health.cache(), () => this.health.coherence()]);
+    return this.checks.check([
+      () => this.health.database(),
+      () => this.health.cache(),
+      () => this.health.coherence(),
+      () => this.health.redis(),
+    ]);
   }
 }

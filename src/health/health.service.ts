@@ -1,5 +1,6 @@
-import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { COHERENCE_BUS, type CoherenceBus } from '../cache/coherence/bus/coherence-bus.js';
 import { CacheState } from '../cache/cache-state.js';
 import { Warmer } from '../cache/lifecycle/warmer.js';
 import { DatabaseProbe } from '../storage/database-probe.js';
@@ -14,6 +15,7 @@ export class HealthService implements BeforeApplicationShutdown {
     private readonly probe: DatabaseProbe,
     private readonly warmer: Warmer,
     private readonly cacheState: CacheState,
+    @Inject(COHERENCE_BUS) private readonly bus: Pick<CoherenceBus, 'name' | 'isHealthy'>,
   ) {}
 
   /** Whether the instance is going away. */
@@ -63,5 +65,15 @@ export class HealthService implements BeforeApplicationShutdown {
       lastConfirmedMs: lastConfirmedMs === undefined ? null : Math.round(lastConfirmedMs),
     };
     return isInDoubt ? indicator.down(details) : indicator.up(details);
+  }
+
+  /**
+   * Whether Redis carries what instances tell each other; nothing where it is not used. Without it changes are found by polls, so it
+   * never makes an instance unready: its state is told, and an alert is for what watches it.
+   */
+  redis(): HealthIndicatorResult {
+    if (this.bus.name !== 'redis') return {};
+    const indicator = this.indicators.check('redis');
+    return indicator.up({ state: this.bus.isHealthy ? 'connected' : 'away' });
   }
 }
