@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitUntil } from '../../src/storage/embedded/wait-until.js';
+import { InstanceProcess } from '../support/instance-process.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const WAIT_MS = 20_000;
+
+describe('a signal to end', () => {
+  let database: TestDatabase;
+  let proxy: TcpProxy;
+  let environment: Readonly<Record<string, string>>;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    const url = new URL(database.url);
+    proxy = await TcpProxy.start(
+      join(url.searchParams.get('host')!, `.s.PGSQL.${url.searchParams.get('port') ?? '5432'}`),
+    );
+    url.search = '';
+    url.host = `127.0.0.1:${proxy.port}`;
+    environment = { DATABASE_URL: url.href, PORT: '0', CACHE_MAX_BYTES: '16MiB', SHUTDOWN_TIMEOUT_MS: '10000' };
+  });
+  afterAll(async () => {
+    await proxy.stop();
+    await database.drop();
+  });
+  const hot = async (): Promise<number> =>
+    Number((await database.query<{ count: string }>('SELECT count(*) FROM cache_heat'))[0]!.count);
+
+  it('that comes again while an instance drains ends it at once, with exit code 1', async () => {
+    const instance = await InstanceProcess.start({ ...environment, SHUTDOWN_DRAIN_MS: '9000' });
+    process.kill(instance.pid!, 'SIGTERM');
+    expect(await waitUntil(async () => !(await instance.isReady()), WAIT_MS)).toBe(true);
+    // Two signals within 100 ms are one key press.
+    expect(await waitUntil(() => instance.output.includes('closing'), WAIT_MS)).toBe(true);
+    let signals = 0;
+    const ended = await waitUntil(() => {
+      if (instance.isRunning && signals++ < 100) process.kill(instance.pid!, 'SIGTERM');
+      return !instance.isRunning;
+    }, WAIT_MS);
+    expect(ended).toBe(true);
+    expect(instance.ended).toBe(1);
+  });
+
+  it('leaves the heat of the cache behind for the next start', async () => {
+    const instance = await InstanceProcess.start(environment);
+    for (let at = 0; at < 5; at++) {
+      const { id } = await instance.api.createChat({ participants: [{ userId: 'ann' }] });
+      await instance.api.send(id, { senderId: 'ann', text: 'hello' });
+      await instance.api.page(id);
+    }
+    await instance.stop();
+    expect(instance.ended).toBe(0);
+    expect(await hot()).toBe(5);
+  });
+
+  it('soon after a start over a slow connection ends it with exit code 0, and does not forget what was hot', async () => {
+    const instance = await InstanceProcess.start(environment);
+    await instance.stop();
+    // Ready before it is warm, by the deadline.
+    proxy.slowDown(100);
+    const slow = await InstanceProcess.start({ ...environment, CACHE_WARM_DEADLINE_MS: '0' });
+    process.kill(slow.pid!, 'SIGTERM');
+    expect(await waitUntil(() => !slow.isRunning, WAIT_MS)).toBe(true);
+    proxy.slowDown(0);
+    expect(slow.ended).toBe(0);
+    expect(await hot()).toBe(5);
+  });
+
+  it('while the database is down ends it within the limit', async () => {
+    const instance = await InstanceProcess.start(environment);
+    proxy.freeze();
+    proxy.cut();
+    expect(await waitUntil(async () => !(await instance.isReady()), WAIT_MS)).toBe(true);
+    process.kill(instance.pid!, 'SIGTERM');
+    expect(await waitUntil(() => !instance.isRunning, WAIT_MS)).toBe(true);
+    expect([0, 1]).toContain(instance.ended);
+    proxy.thaw();
+    expect(await hot()).toBe(5);
+  });
+});
