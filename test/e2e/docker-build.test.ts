@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { readDockerfile, type Instruction, type Stage } from '../support/dockerfile.js';
 import { freePort } from '../support/free-port.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { startDatabaseProxy } from '../support/database-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const run = promisify(execFile);
@@ -157,12 +158,8 @@ describe('the Dockerfile', () => {
     let port: number;
     beforeAll(async () => {
       database = await createTestDatabase();
-      const url = new URL(database.url);
-      proxy = await TcpProxy.start(
-        join(url.searchParams.get('host')!, `.s.PGSQL.${url.searchParams.get('port') ?? '5432'}`),
-      );
-      url.search = '';
-      url.host = `127.0.0.1:${proxy.port}`;
+      const way = await startDatabaseProxy(database);
+      ({ proxy } = way);
       port = await freePort();
       const [program, ...args] = JSON.parse(valueOf('CMD')) as [string, ...string[]];
       const [uid, gid] = valueOf('USER').split(':').map(Number);
@@ -174,7 +171,7 @@ describe('the Dockerfile', () => {
           NODE_ENV: 'production',
           HOST: '127.0.0.1',
           PORT: String(port),
-          DATABASE_URL: url.href,
+          DATABASE_URL: way.url,
         },
         stdio: 'ignore',
         ...(isRoot ? { uid: uid!, gid: gid! } : {}),

@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { InstanceProcess } from '../support/instance-process.js';
 import { RedisServer } from '../support/redis-server.js';
+import { startDatabaseProxy } from '../support/database-proxy.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -24,15 +24,11 @@ describe('an instance whose database and Redis hang', () => {
   beforeAll(async () => {
     database = await createTestDatabase();
     redis = await RedisServer.start();
-    const url = new URL(database.url);
-    toDatabase = await TcpProxy.start(
-      join(url.searchParams.get('host')!, `.s.PGSQL.${url.searchParams.get('port') ?? '5432'}`),
-    );
+    const way = await startDatabaseProxy(database);
+    toDatabase = way.proxy;
     toRedis = await TcpProxy.start(Number(new URL(redis.url).port));
-    url.search = '';
-    url.host = `127.0.0.1:${toDatabase.port}`;
     instance = await InstanceProcess.start({
-      DATABASE_URL: url.href,
+      DATABASE_URL: way.url,
       REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
       PORT: '0',
       CACHE_MAX_BYTES: '16MiB',

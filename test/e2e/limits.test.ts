@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignJWT } from 'jose';
@@ -11,7 +10,7 @@ import { RedisServer } from '../support/redis-server.js';
 
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { startDatabaseProxy } from '../support/database-proxy.js';
 import { expectRefused } from './expect-answer.js';
 import { untilWarm } from './until-warm.js';
 
@@ -176,13 +175,8 @@ describe('the rate limit', () => {
 describe('an instance with more to do than it can', () => {
   it('refuses what would wait too when too much waits already, and says so by probes and metrics', async () => {
     const database = await createTestDatabase();
-    const target = new URL(database.url);
-    const proxy = await TcpProxy.start(
-      join(target.searchParams.get('host')!, `.s.PGSQL.${target.searchParams.get('port') ?? '5432'}`),
-    );
-    target.search = '';
-    target.host = `127.0.0.1:${proxy.port}`;
-    const running = await startTestInstance({ DATABASE_URL: target.href, MAX_REQUESTS_IN_FLIGHT: '20' }, database);
+    const { proxy, url } = await startDatabaseProxy(database);
+    const running = await startTestInstance({ DATABASE_URL: url, MAX_REQUESTS_IN_FLIGHT: '20' }, database);
     try {
       await untilWarm(running.api);
       const { id } = await running.api.createChat();

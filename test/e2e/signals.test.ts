@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { InstanceProcess } from '../support/instance-process.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { startDatabaseProxy } from '../support/database-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const WAIT_MS = 20_000;
@@ -13,13 +13,9 @@ describe('a signal to end', () => {
   let environment: Readonly<Record<string, string>>;
   beforeAll(async () => {
     database = await createTestDatabase();
-    const url = new URL(database.url);
-    proxy = await TcpProxy.start(
-      join(url.searchParams.get('host')!, `.s.PGSQL.${url.searchParams.get('port') ?? '5432'}`),
-    );
-    url.search = '';
-    url.host = `127.0.0.1:${proxy.port}`;
-    environment = { DATABASE_URL: url.href, PORT: '0', CACHE_MAX_BYTES: '16MiB', SHUTDOWN_TIMEOUT_MS: '10000' };
+    const way = await startDatabaseProxy(database);
+    ({ proxy } = way);
+    environment = { DATABASE_URL: way.url, PORT: '0', CACHE_MAX_BYTES: '16MiB', SHUTDOWN_TIMEOUT_MS: '10000' };
   });
   afterAll(async () => {
     await proxy.stop();
