@@ -29,8 +29,8 @@ export class DatabaseProbe implements OnApplicationShutdown {
     return this.#pending;
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    await this.#drop();
+  onApplicationShutdown(): void {
+    this.#drop(this.#client);
   }
 
   async #ask(): Promise<boolean> {
@@ -43,7 +43,7 @@ export class DatabaseProbe implements OnApplicationShutdown {
       this.#isUp = true;
     } catch {
       this.#isUp = false;
-      void this.#drop();
+      this.#drop(this.#client);
     } finally {
       clearTimeout(timer);
     }
@@ -59,16 +59,17 @@ export class DatabaseProbe implements OnApplicationShutdown {
         connectionTimeoutMillis: PROBE_TIMEOUT_MS,
         application_name: 'scrollback probe',
       });
-      client.on('error', () => void this.#drop());
+      client.on('error', () => this.#drop(client));
       this.#client = client;
       await client.connect();
     }
     await this.#client.query('SELECT 1');
   }
 
-  async #drop(): Promise<void> {
-    const client = this.#client;
-    this.#client = undefined;
-    await client?.end().catch(() => undefined);
+  /** Forgets a connection that is of no use. A polite end would wait for the network to tell that the other side is gone. */
+  #drop(client: Client | undefined): void {
+    if (client === undefined) return;
+    if (this.#client === client) this.#client = undefined;
+    client.connection.stream.destroy();
   }
 }
