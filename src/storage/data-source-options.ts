@@ -1,4 +1,4 @@
-import type { DataSourceOptions } from 'typeorm';
+import type { DataSourceOptions, Logger } from 'typeorm';
 import { entities } from './entities/entities.js';
 import { migrations } from './migrations/migrations.js';
 
@@ -33,6 +33,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * database holds every connection.
  */
 const STATEMENT_TIMEOUT_MS = 60_000;
+
+/** A connection that is silent for this long is asked whether it still is one. */
+const KEEP_ALIVE_DELAY_MS = 10_000;
 
 /**
  * The options that the application, the tests and the TypeORM command line share.
@@ -69,10 +72,35 @@ export function storageOptions(address: DatabaseAddress, limits: StoragePoolLimi
       pipeline: true,
       // The server's own limits are of no use when the server is gone without a word.
       keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
       query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     },
+  };
+}
+
+const nothing = (): void => undefined;
+
+/** TypeORM writes what a migration does to the console, past our log; whoever migrates says it. */
+const SILENT: Logger = {
+  logQuery: nothing,
+  logQueryError: nothing,
+  logQuerySlow: nothing,
+  logSchemaBuild: nothing,
+  logMigration: nothing,
+  log: nothing,
+};
+
+/** The same database for migrations: one connection, that nobody counts as one of the pool's, and without its time limits. */
+export function migrationSession(options: DataSourceOptions): DataSourceOptions {
+  if (options.type !== 'postgres') throw new TypeError('Migrations are for PostgreSQL.');
+  return {
+    ...options,
+    entities: [],
+    applicationName: 'scrollback migration',
+    poolSize: 1,
+    logger: SILENT,
+    extra: { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS },
   };
 }

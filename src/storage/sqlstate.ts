@@ -53,3 +53,8 @@ export function isCanceled(error: unknown): boolean {
 export function isLockTimeout(error: unknown): boolean {
   return errorCodeOf(error) === '55P03';
 }
+
+/** Whether the server ended this transaction because each of two waited for the other. */
+export function isDeadlock(error: unknown): boolean {
+  return errorCodeOf(error) === '40P01';
+}
