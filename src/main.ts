@@ -83,7 +83,7 @@ export async function serve(environment: Environment): Promise<Instance> {
 
 /** Starts tracing where the environment names a collector. Otherwise nothing of it is loaded. */
 async function startTracing(environment: Environment): Promise<OpenTelemetry | undefined> {
-  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return undefined;
+  if (environment.OTEL_EXPORTER_OTLP_ENDPOINT === undefined || environment.OTEL_SDK_DISABLED) return undefined;
   const { OpenTelemetry } = await import('./tracing/open-telemetry.js');
   const tracing = new OpenTelemetry(packageVersion());
   setTracer(tracing);

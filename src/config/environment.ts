@@ -115,6 +115,7 @@ export const ENVIRONMENT_SCHEMA = z.object({
   LOG_SLOW_REQUEST_MS: integer(0, 3_600_000).default(1000),
   LOG_SLOW_SQL_MS: integer(0, 3_600_000).default(500),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_SDK_DISABLED: boolean.default(false),
 });
 
 /** The validated environment. */

@@ -96,6 +96,22 @@ describe('the scrollback command', () => {
     expect(await second.command.exited).toBe(0);
   });
 
+  it('says loudly that everybody may do everything, when it is forced to serve a public address without authentication', async () => {
+    const warning = /Everybody who reaches 0\.0\.0\.0 may read and write everything/;
+    const open = start(['serve'], { HOST: '0.0.0.0', AUTH_ALLOW_INSECURE: 'true' });
+    await open.waitFor(/Listening on/);
+    expect(open.output).toMatch(warning);
+    open.child.kill('SIGTERM');
+    expect(await open.exited).toBe(0);
+    const refused = start(['serve'], { HOST: '0.0.0.0' });
+    expect(await refused.exited).toBe(78);
+    expect(refused.output).toMatch(/AUTH_MODE/);
+    const { command } = await serve();
+    expect(command.output).not.toMatch(/Everybody who reaches/);
+    command.child.kill('SIGTERM');
+    expect(await command.exited).toBe(0);
+  });
+
   it('recovers the embedded database of an instance that was killed, with every acknowledged message', async () => {
     const killed = await serve();
     const chat = await killed.api.createChat({ participants: [{ userId: 'ann' }] });

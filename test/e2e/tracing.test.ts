@@ -246,6 +246,8 @@ describe('a collector', () => {
     };
     // prom-client takes the type of its exemplars from there.
     expect(await load({})).toEqual(['@opentelemetry/api']);
+    const disabled = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, OTEL_SDK_DISABLED: 'true' };
+    expect(await load(disabled)).toEqual(['@opentelemetry/api']);
     expect(await load({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint })).toEqual(
       expect.arrayContaining(['@opentelemetry/sdk-trace-base', '@opentelemetry/exporter-trace-otlp-http']),
     );

@@ -130,6 +130,13 @@ const requests: Section = {
       queries: { '{{status}}': sumOfRates(`${HTTP}_count`, { by: 'status', matchers: API_ROUTES }) },
     }),
     graph({
+      title: 'Refused at the door',
+      description:
+        'Requests and connections refused before any work was done for them. If rate goes on, find the caller that floods (429) or raise RATE_LIMIT_MAX; if overload does, the instance is short of CPU: run another; if connections do, raise MAX_CONNECTIONS: docs/security.md.',
+      unit: 'reqps',
+      queries: { '{{cause}}': sumOfRates('scrollback_http_refusals_total', { by: 'cause' }) },
+    }),
+    graph({
       title: 'Time of requests',
       description:
         'Half of the requests take at most p50, all but one in a hundred at most p99. If p99 grows: with the write path, look there; with event-loop delay (dashboard Instance), the process is short of CPU; with loads, the database.',
