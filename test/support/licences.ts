@@ -8,6 +8,7 @@ export interface LockedPackage {
   readonly resolved?: string;
   readonly dev?: boolean;
   readonly link?: boolean;
+  readonly engines?: { readonly node?: string };
 }
 
 /** Packages of the lock file, by where they are installed; the project itself is not among them. */

@@ -48,6 +48,18 @@ describe('the documentation', () => {
     expect([...documented].sort()).toEqual([...new Set(said)].sort());
   });
 
+  it('gives a reason for every package that is depended on', () => {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
+      string,
+      object
+    >;
+    const reasons = readFileSync('docs/decisions.md', 'utf8');
+    // Those of one scope are named once with it, then without.
+    const isNamed = (name: string): boolean =>
+      [name, name.replace(/^@opentelemetry\//, '')].some((each) => reasons.includes(`\`${each}\``));
+    expect(Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !isNamed(name))).toEqual([]);
+  });
+
   it('names in the README only scripts that exist', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
     const named = [...readFileSync('README.md', 'utf8').matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name!);

@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import { licencesDocument, lockedPackages } from '../support/licences.js';
+
+const { satisfies } = createRequire(import.meta.url)('semver') as {
+  satisfies(version: string, range: string): boolean;
+};
+
+/** The oldest Node that package.json lets in. */
+const OLDEST_NODE = '20.19.0';
 
 /** Licences that allow everything that a company does, and ask for no more than their mention. */
 const ALLOWED = [
@@ -36,6 +44,15 @@ describe('the lock file', () => {
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
       expect({ name, version: lockedPackages().get(`node_modules/${name}`)?.version }).toEqual({ name, version });
     }
+  });
+
+  it('brings nothing that refuses the oldest Node that we promise to run on', () => {
+    const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
+    expect([satisfies(OLDEST_NODE, engines.node), satisfies('20.18.99', engines.node)]).toEqual([true, false]);
+    const demanding = all.filter(([, { engines }]) => engines?.node !== undefined);
+    expect(demanding.length).toBeGreaterThan(100);
+    const refusing = demanding.filter(([, { engines }]) => !satisfies(OLDEST_NODE, engines!.node!));
+    expect(refusing.map(([path, { engines }]) => `${path}: ${engines!.node}`)).toEqual([]);
   });
 
   it('brings nothing to run whose licence asks for more than its mention', () => {
