@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { createClient, createCluster } from 'redis';
 import { errorText } from '../common/error-fields.js';
@@ -11,6 +12,12 @@ const REST_MS = 1000;
 /** Between two attempts to connect. */
 const RECONNECT_MS = 500;
 
+/**
+ * The client of a cluster that has failed for this long without an answer is made anew: one that has looked at the nodes while they had not found
+ * each other yet keeps half of a map for ever.
+ */
+const RENEW_MS = 3000;
+
 /** What clients of one node and of a cluster have in common. */
 export type Commands = Pick<
   ReturnType<typeof createClient>,
@@ -23,9 +30,13 @@ export type Commands = Pick<
  */
 export class RedisCommands {
   readonly #logger = new Logger('Redis');
-  readonly #commands: Commands;
+  #commands: Commands;
   #restingUntilMs = 0;
-  #isFailing = false;
+  /** When the failures began that nothing has succeeded after; `undefined`: the last attempt has. */
+  #failingSinceMs: number | undefined;
+  /** When the client was made. */
+  #madeAtMs = 0;
+  #isClosed = false;
 
   /**
    * Begins to connect.
@@ -34,23 +45,10 @@ export class RedisCommands {
    * @param purpose - what is away when Redis is, for the log.
    */
   constructor(
-    urls: readonly URL[],
+    private readonly urls: readonly URL[],
     private readonly purpose: string,
   ) {
-    const socket = { connectTimeout: 2000, reconnectStrategy: () => RECONNECT_MS };
-    const common = { disableOfflineQueue: true, socket };
-    const [first, ...others] = urls;
-    if (first === undefined) throw new TypeError('A URL of Redis is needed.');
-    const commands =
-      others.length === 0
-        ? createClient({ url: first.href, ...common })
-        : createCluster({
-            rootNodes: urls.map(({ href }) => ({ url: href })),
-            defaults: { ...common, ...loginOf(first) },
-          });
-    this.#commands = commands as unknown as Commands;
-    for (const event of ['error', 'node-error']) this.#commands.on(event, (error: Error) => this.#fail(error));
-    this.#commands.connect().catch((error: unknown) => this.#fail(error));
+    this.#commands = this.#open();
   }
 
   /** Runs commands; `undefined` when they fail or take too long, or Redis has failed just now. Never rejects. */
@@ -62,11 +60,12 @@ export class RedisCommands {
     });
     try {
       const result = await Promise.race([run(this.#commands), timeout]);
-      if (this.#isFailing) this.#logger.log(`Redis answers again: ${this.purpose}.`);
-      this.#isFailing = false;
+      if (this.#failingSinceMs !== undefined) this.#logger.log(`Redis answers again: ${this.purpose}.`);
+      this.#failingSinceMs = undefined;
       return result;
     } catch (error) {
       this.#fail(error);
+      this.#renewIfStuck();
       return undefined;
     } finally {
       clearTimeout(timer);
@@ -75,13 +74,65 @@ export class RedisCommands {
 
   /** Closes at once. */
   close(): void {
+    this.#isClosed = true;
     if (this.#commands.isOpen) this.#commands.destroy();
   }
 
+  /** Makes a client, which begins to connect. */
+  #open(): Commands {
+    const socket = { connectTimeout: 2000, reconnectStrategy: () => RECONNECT_MS };
+    const common = { disableOfflineQueue: true, socket };
+    const [first, ...others] = this.urls;
+    if (first === undefined) throw new TypeError('A URL of Redis is needed.');
+    const client = (others.length === 0
+      ? createClient({ url: first.href, ...common })
+      : createCluster({
+          rootNodes: this.urls.map(({ href }) => ({ url: href })),
+          defaults: { ...common, ...loginOf(first) },
+        })) as unknown as Commands;
+    this.#madeAtMs = performance.now();
+    for (const event of ['error', 'node-error']) {
+      client.on(event, (error: Error) => {
+        if (client === this.#commands) this.#fail(error);
+      });
+    }
+    void this.#connect(client);
+    return client;
+  }
+
+  /** Goes on until it is connected: the client of a cluster, unlike that of one node, gives up when no node answers at first. */
+  async #connect(client: Commands): Promise<void> {
+    const isWanted = (): boolean => !this.#isClosed && client === this.#commands;
+    // The constructor has yet to keep it.
+    await Promise.resolve();
+    while (isWanted()) {
+      try {
+        await client.connect();
+        // Closed while it connected: then there was nothing to destroy yet.
+        if (!isWanted() && client.isOpen) client.destroy();
+        return;
+      } catch (error) {
+        if (isWanted()) this.#fail(error);
+      }
+      await sleep(RECONNECT_MS, undefined, { ref: false });
+    }
+  }
+
   #fail(error: unknown): void {
-    this.#restingUntilMs = performance.now() + REST_MS;
-    if (!this.#isFailing) this.#logger.warn(`Redis is away, for ${this.purpose}: ${errorText(error)}`);
-    this.#isFailing = true;
+    const nowMs = performance.now();
+    this.#restingUntilMs = nowMs + REST_MS;
+    if (this.#failingSinceMs !== undefined) return;
+    this.#failingSinceMs = nowMs;
+    this.#logger.warn(`Redis is away, for ${this.purpose}: ${errorText(error)}`);
+  }
+
+  #renewIfStuck(): void {
+    if (this.#isClosed || this.urls.length === 1) return;
+    const sinceMs = Math.max(this.#failingSinceMs ?? Infinity, this.#madeAtMs);
+    if (performance.now() - sinceMs < RENEW_MS) return;
+    const old = this.#commands;
+    this.#commands = this.#open();
+    if (old.isOpen) old.destroy();
   }
 }
 

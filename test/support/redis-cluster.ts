@@ -56,16 +56,17 @@ export class RedisCluster {
     await Promise.all(this.servers.map((server) => server.stop()));
   }
 
-  /** Gives all slots of a node but the last to another one, as a resharding does that has moved the keys. */
+  /** Gives all slots of a node but the last to another one with their keys, as a resharding does. */
   async moveSlots(from: number, to: number): Promise<void> {
     const target = await command(this.servers[to]!.url, ['CLUSTER', 'MYID']);
+    await this.#moveKeys(from, to, String(target));
     // Of two nodes that claim a slot, the others believe the one with the newer epoch.
     await command(this.servers[to]!.url, ['CLUSTER', 'BUMPEPOCH']);
     const [first, last] = slotsOf(from);
     // A node without slots would become a replica of the one that has them.
     const count = last - first;
     for (const { url } of [this.servers[to]!, ...this.servers.filter((_unused, at) => at !== to)]) {
-      const client = await createClient({ url }).connect();
+      const client = await connect(url);
       const moves = Array.from({ length: count }, (_unused, at) =>
         client.sendCommand(['CLUSTER', 'SETSLOT', String(first + at), 'NODE', String(target)]),
       );
@@ -78,6 +79,27 @@ export class RedisCluster {
   countChannels(): Promise<number[]> {
     const list = ({ url }: RedisServer): Promise<unknown> => command(url, ['PUBSUB', 'SHARDCHANNELS']);
     return Promise.all(this.servers.map(async (server) => ((await list(server)) as unknown[]).length));
+  }
+
+  /** Keys that are held, by node. */
+  countKeys(): Promise<number[]> {
+    return Promise.all(this.servers.map(async ({ url }) => Number(await command(url, ['DBSIZE']))));
+  }
+
+  async #moveKeys(from: number, to: number, target: string): Promise<void> {
+    const [here, there] = await Promise.all([from, to].map((node) => connect(this.servers[node]!.url)));
+    const source = String(await here!.sendCommand(['CLUSTER', 'MYID']));
+    const { hostname, port } = new URL(this.servers[to]!.url);
+    const [first, last] = slotsOf(from);
+    for (let slot = first; slot < last; slot++) {
+      const keys = (await here!.sendCommand(['CLUSTER', 'GETKEYSINSLOT', String(slot), '1000'])) as string[];
+      if (keys.length === 0) continue;
+      await there!.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', source]);
+      await here!.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', target]);
+      await here!.sendCommand(['MIGRATE', hostname, port, '', '0', '5000', 'KEYS', ...keys]);
+    }
+    here!.destroy();
+    there!.destroy();
   }
 
   async #start(ports: readonly number[]): Promise<void> {
@@ -112,8 +134,15 @@ function slotsOf(node: number): [number, number] {
   return [node * share, Math.min(SLOTS, (node + 1) * share) - 1];
 }
 
+async function connect(url: string) {
+  const client = createClient({ url });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
 async function command(url: string, words: string[]): Promise<unknown> {
-  const client = await createClient({ url }).connect();
+  const client = await connect(url);
   try {
     return await client.sendCommand(words);
   } finally {
