@@ -282,6 +282,40 @@ describe('a database that has been restored', () => {
     expectHeldAsInDatabase(tested, database, CHAT);
   });
 
+  it('hides no change from the next poll when somebody in doubt has noticed it before: ids of transactions begin anew', async () => {
+    loseLease();
+    database.restore(CHAT, 2);
+    const reading = tested.cache.getChat(CHAT);
+    for (const step of ['findVersions reads', 'findVersions answers', 'loadChats reads', 'loadChats answers']) {
+      await gate.open(step);
+    }
+    await reading;
+    writeElsewhere(SEND);
+    await poll();
+    await load();
+    expect(tested.state.store.getChat(CHAT)!.version).toBe(3);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
+  it('is noticed again by a poll that has found what it was before, and ends after that was noticed by somebody in doubt', async () => {
+    const polling = tested.poller.pollOnce();
+    await gate.open('poll reads');
+    loseLease();
+    database.restore(CHAT, 2);
+    const reading = tested.cache.getChat(CHAT);
+    await gate.open('findVersions reads');
+    await gate.open('findVersions answers');
+    await gate.open('poll answers');
+    await polling;
+    await passUntil(reading);
+    writeElsewhere(SEND);
+    await poll();
+    await load();
+    expect(tested.state.epoch).toBe(database.epoch);
+    expect(tested.state.store.getChat(CHAT)!.version).toBe(3);
+    expectHeldAsInDatabase(tested, database, CHAT);
+  });
+
   it('is not waited for by who has heard of a version that it has lost', async () => {
     database.restore(CHAT, 2);
     await poll();

@@ -92,10 +92,12 @@ export class FakeDatabase {
     this.#changedAt.set(chatId, ++this.#commits);
   }
 
-  /** Everything is as it was when a chat had an earlier version: the database has been restored. */
+  /** Everything is as it was when a chat had an earlier version, and the ids of transactions begin anew: the database has been restored. */
   restore(chatId: string, version: number): void {
     this.#histories.set(chatId, this.#histories.get(chatId)!.slice(0, version));
     this.#epoch++;
+    this.#commits = 0;
+    this.#changedAt.clear();
   }
 
   loadChats(chatIds: readonly string[], tail: number, blockSize: number): LoadedChat[] {

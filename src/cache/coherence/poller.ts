@@ -25,6 +25,8 @@ const SOON_MS = 50;
 export class Poller implements OnApplicationShutdown {
   readonly #logger = new Logger('Coherence');
   #horizon: string | undefined;
+  /** History that the horizon is of: ids of transactions tell nothing in another. */
+  #horizonEpoch: string | undefined;
   /** Chats of the last look, with the versions whose members are known. */
   #asked: ReadonlyMap<string, number> = new Map();
   #timer: NodeJS.Timeout | undefined;
@@ -108,7 +110,8 @@ export class Poller implements OnApplicationShutdown {
     this.#startedAtMs = performance.now();
     const start = this.state.lease.now();
     const first = await this.heads.poll(this.#horizon);
-    if (first.epoch !== this.state.epoch) await this.#beginEpoch(first);
+    // Where a reader in doubt has found the new history before, what was loaded since then may have changed unseen.
+    if (first.epoch !== this.#horizonEpoch || first.epoch !== this.state.epoch) await this.#beginEpoch(first);
     const asked = new Map<string, number>();
     for (let part = first; ; part = await this.heads.poll(this.#horizon, part.next)) {
       await this.#note(part.changed, asked);
@@ -116,6 +119,7 @@ export class Poller implements OnApplicationShutdown {
     }
     this.#asked = asked;
     this.#horizon = first.horizon;
+    this.#horizonEpoch = first.epoch;
     this.state.lease.confirm(start);
     this.state.hearsPeers = this.bus.isHealthy;
   }
