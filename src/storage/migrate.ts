@@ -57,30 +57,31 @@ export async function migrate(dataSource: DataSource, patience: MigrationPatienc
     await session.query('SET statement_timeout = 0');
     await session.query('SET idle_in_transaction_session_timeout = 0');
     await session.query(`SELECT set_config('lock_timeout', $1, false)`, [`${lockTimeoutMs}ms`]);
-    await takeTurn(session);
-    return await runAll(own, session, patience);
+    const logger = new Logger('Storage');
+    await takeTurn(session, logger);
+    return await runAll(own, { session, logger }, patience);
   } finally {
     await own.destroy();
   }
 }
 
 /** Waits for this instance's turn without a statement that lasts: one would keep a snapshot, and vacuum from its work. */
-async function takeTurn(session: QueryRunner): Promise<void> {
-  for (;;) {
+async function takeTurn(session: QueryRunner, logger: Logger): Promise<void> {
+  for (let isSaid = false; ; isSaid = true) {
     const [row] = (await session.query('SELECT pg_try_advisory_lock($1) AS mine', [MIGRATION_LOCK])) as {
       mine: boolean;
     }[];
     if (row!.mine) return;
+    if (!isSaid) logger.log('Waiting for the migration of another instance.');
     await sleep(TURN_POLL_MS);
   }
 }
 
 async function runAll(
   own: DataSource,
-  session: QueryRunner,
+  { session, logger }: { readonly session: QueryRunner; readonly logger: Logger },
   { pauseMs = PAUSE_MS, patienceMs = PATIENCE_MS }: MigrationPatience,
 ): Promise<string[]> {
-  const logger = new Logger('Storage');
   const startMs = performance.now();
   const before = new Set(await executedNames(own, session));
   for (;;) {
