@@ -14,10 +14,12 @@ export interface LinkListener {
 
 /** The way between a bus and the other side: connections that know nothing of what they carry, of health or of trying again. */
 export interface BusLink {
-  /** Lanes, at least 1. Messages of one lane keep their order; a chat has one lane always. */
+  /** Lanes, at least 1. Messages of one lane keep their order. All instances listen to all of them. */
   readonly lanes: number;
   /** Lanes whose heartbeats prove together that all of them work; known while the link is open. */
   readonly beatLanes: readonly number[];
+  /** The lane to send by instead of another one, because it goes the same way: what goes one way is one message. Known while the link is open. */
+  joinedLane(lane: number): number;
   /** Bytes of UTF-8 that a message may have. */
   readonly maxMessageBytes: number;
   /** Connects and listens. Rejects when that cannot be done within a bounded time; nothing is left open then. */

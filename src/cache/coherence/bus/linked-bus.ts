@@ -206,7 +206,8 @@ export class LinkedBus implements CoherenceBus {
     this.#flushedAtMs = this.now();
     const { number } = this.#heartbeat;
     const sentAtMs = Date.now();
-    const { messages, undo } = this.#outbox.take(number, sentAtMs, (chatId) => laneOf(chatId, this.link.lanes));
+    const way = (chatId: string): number => this.link.joinedLane(laneOf(chatId, this.link.lanes));
+    const { messages, undo } = this.#outbox.take(number, sentAtMs, way);
     // Any own message that comes back proves its lane.
     const told = new Set(messages.map(({ lane }) => lane));
     const beats = this.#dueBeats.filter((lane) => !told.has(lane));
@@ -256,7 +257,7 @@ export class LinkedBus implements CoherenceBus {
   }
 }
 
-/** The lane of a chat, which every instance must find the same: FNV-1a of its id. */
+/** The lane of a chat, FNV-1a of its id: so all nodes of a cluster have as much to do. */
 function laneOf(chatId: string, lanes: number): number {
   if (lanes === 1) return 0;
   let hash = 0x811c9dc5;

@@ -16,6 +16,10 @@ class PostgresLink implements BusLink {
 
   constructor(private readonly channel: NotificationChannel) {}
 
+  joinedLane(): number {
+    return 0;
+  }
+
   async open({ onMessage, onLost }: LinkListener): Promise<void> {
     await this.channel.open(CHANNEL, { onNotification: (payload) => onMessage(payload, 0), onLost });
   }

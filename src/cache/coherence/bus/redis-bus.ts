@@ -32,6 +32,8 @@ class RedisLink implements BusLink {
   #beatLanes: readonly number[] = [];
   #nodes = new Set<RedisNode>();
   #shards: readonly Shard[] = [];
+  /** The first lane of each lane's node. */
+  #joined: readonly number[] = [];
   #session: object | undefined;
 
   constructor(
@@ -43,6 +45,10 @@ class RedisLink implements BusLink {
 
   get beatLanes(): readonly number[] {
     return this.#beatLanes;
+  }
+
+  joinedLane(lane: number): number {
+    return this.#joined[lane] ?? lane;
   }
 
   async open(listener: LinkListener): Promise<void> {
@@ -128,6 +134,7 @@ class RedisLink implements BusLink {
     // One connection has all channels of a node: what comes by one of them proves the others.
     const first = new Map(found.map((shard, lane) => [shard, lane] as const).reverse());
     this.#beatLanes = [...first.values()];
+    this.#joined = found.map((shard) => first.get(shard)!);
     this.#shards = found;
     isOpen = true;
   }
