@@ -59,18 +59,24 @@ export class Callers {
     return actFor(caller, headers['x-user-id']);
   }
 
+  /** Whether a request has the key of a service. Costs one SHA-256, and no more when it has none. */
+  hasKey(headers: IncomingHttpHeaders): boolean {
+    const credential = credentialOf(headers.authorization);
+    return credential !== undefined && this.#serviceOf(credential) !== undefined;
+  }
+
   #recall(authorization: string | undefined): Caller | undefined {
     return this.options.isOpen ? ANYBODY : this.#known.find(authorization ?? '');
   }
 
   async #identify(authorization: string | undefined): Promise<Caller> {
-    const credential = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    const credential = credentialOf(authorization);
     if (credential === undefined) {
       throw new ScrollbackError('unauthenticated', 'Send a key or a token: Authorization: Bearer <key or token>.');
     }
     const service = this.#serviceOf(credential);
     if (service !== undefined) {
-      this.#known.add(authorization!, service, Infinity);
+      this.#remember(credential, authorization!, service, Infinity);
       return service;
     }
     if (this.#tokens === undefined || !UserTokens.looksLike(credential)) {
@@ -78,8 +84,13 @@ export class Callers {
     }
     const { userId, expiresAtMs } = await this.#tokens.verify(credential);
     const caller: Caller = { type: 'user', userId };
-    this.#known.add(authorization!, caller, expiresAtMs);
+    this.#remember(credential, authorization!, caller, expiresAtMs);
     return caller;
+  }
+
+  /** Of the many ways to write a credential down, only the usual one is remembered: the others would take the room of other callers. */
+  #remember(credential: string, authorization: string, caller: Caller, untilMs: number): void {
+    if (authorization === `Bearer ${credential}`) this.#known.add(authorization, caller, untilMs);
   }
 
   #serviceOf(credential: string): Caller | undefined {
@@ -87,6 +98,10 @@ export class Callers {
     // Every key is compared, so that the time taken tells nothing about which one was near.
     return this.#keys.filter((key) => timingSafeEqual(key.digest, digest))[0]?.caller;
   }
+}
+
+function credentialOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }
 
 /** A service may act for any user, a user for themselves alone. */

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { isUserId } from './user-id.js';
 
@@ -105,24 +105,39 @@ export class UserTokens {
   }
 }
 
+/** Fetches the set of public keys. While it cannot be fetched, the last one stands, and it is tried again every {@link FETCH_COOLDOWN_MS}. */
 function remoteKeys(url: URL): JWTVerifyGetKey {
   const find = createRemoteJWKSet(url, {
     timeoutDuration: FETCH_TIMEOUT_MS,
     cooldownDuration: FETCH_COOLDOWN_MS,
     cacheMaxAge: KEYS_MAX_AGE_MS,
   });
+  let failedAtMs = -Infinity;
   return async (header, token) => {
-    try {
-      return await find(header, token);
-    } catch (error) {
-      const isOfToken =
-        error instanceof errors.JWKSNoMatchingKey ||
-        error instanceof errors.JWKSMultipleMatchingKeys ||
-        error instanceof errors.JOSENotSupported;
-      if (isOfToken) throw error;
-      throw new ScrollbackError('token_keys_unavailable', 'The keys that tokens are signed with cannot be fetched.');
+    if (Date.now() >= failedAtMs + FETCH_COOLDOWN_MS || Date.now() < failedAtMs) {
+      try {
+        return await find(header, token);
+      } catch (error) {
+        if (isOfToken(error)) throw error;
+        failedAtMs = Date.now();
+      }
     }
+    try {
+      const kept = find.jwks();
+      if (kept !== undefined) return await createLocalJWKSet(kept)(header, token);
+    } catch {
+      // It may be a new key, which the set that cannot be fetched would have.
+    }
+    throw new ScrollbackError('token_keys_unavailable', 'The keys that tokens are signed with cannot be fetched.');
   };
+}
+
+function isOfToken(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  );
 }
 
 /** What is wrong, in words that tell nothing of keys. */

@@ -37,7 +37,9 @@ export class ChatsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { chatId, version, isNew } = await this.chats.createChat({ ...body, createdBy: actingUser(caller) ?? null });
-    const answer = requireChat(chatId, await this.cache.getChat(chatId, { minVersion: version }));
+    // Who repeats what they have created, and is no longer in it, sees as little of it as anybody.
+    const viewer = isNew ? undefined : viewerOf(caller);
+    const answer = requireChat(chatId, await this.cache.getChat(chatId, { minVersion: version, viewer }));
     void reply.code(isNew ? 201 : 200).header('location', `/v1/chats/${chatId}`);
     sendJson(setChatVersion(reply, answer.version), answer.toBuffer());
   }

@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller } from '../auth/caller.js';
 import { setCallerFinding, type CallerFinding } from '../auth/request-caller.js';
 import type { Callers } from '../auth/callers.js';
 import type { Admission } from '../limits/rate-limiter.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
 import { rateLimited, rateRefusalHeaders } from './front-door.js';
 
-/** Routes of the API; the others, which are for operators and readers of the documentation, are not counted. */
+/** Routes of the API; the others, which are for operators and readers of the documentation, are open to all, but for the metrics. */
 const API_PREFIX = '/v1/';
 
 /**
@@ -23,23 +24,31 @@ export function admitRequests(
     setHeaders(reply, rateRefusalHeaders(admission, limits));
     answerError(rateLimited(limits), request, reply);
   };
-  /** Asks for proof; whoever has none goes on to be told so by the guard, unless the route is for everybody. */
+  const admit = (caller: Caller, request: FastifyRequest): Admission | undefined => {
+    // Who watches an instance must see that it is flooded.
+    if (isMetrics(request) && caller.type === 'service') return undefined;
+    return limits.admit(caller, request.ip);
+  };
+  /** Asks for proof. Whoever has none is told so before their body is read. */
   const admitStranger = async (
     request: FastifyRequest,
+    reply: FastifyReply,
     goOn: (admission: Admission | undefined) => void,
-    goOnUnknown: () => void,
   ): Promise<void> => {
     const finding = await findCaller(callers, request);
     setCallerFinding(request, finding);
     if ('caller' in finding) {
-      goOn(limits.admit(finding.caller, request.ip));
+      limits.forgiveStranger(request.ip);
+      goOn(admit(finding.caller, request));
+    } else if (request.is404) {
+      goOn(undefined);
     } else {
-      limits.countStranger(request.ip);
-      goOnUnknown();
+      answerError(finding.refusal, request, reply);
     }
   };
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (!request.is404 && request.routeOptions.url?.startsWith(API_PREFIX) !== true) {
+    const isGuarded = request.routeOptions.url?.startsWith(API_PREFIX) === true || isMetrics(request);
+    if (!request.is404 && !isGuarded) {
       done();
       return;
     }
@@ -55,16 +64,21 @@ export function admitRequests(
     const caller = callers.recall(request.headers);
     if (caller !== undefined) {
       setCallerFinding(request, { caller });
-      goOn(limits.admit(caller, request.ip));
+      goOn(admit(caller, request));
       return;
     }
-    const stranger = limits.lookAtStranger(request.ip);
-    if (stranger?.isAdmitted === false) {
+    // Counted before it is looked at, since many may come at once; a good key need not wait for an address that others share.
+    const stranger = limits.admitStranger(request.ip);
+    if (stranger?.isAdmitted === false && !callers.hasKey(request.headers)) {
       goOn(stranger);
       return;
     }
-    void admitStranger(request, goOn, done);
+    void admitStranger(request, reply, goOn);
   });
+}
+
+function isMetrics(request: FastifyRequest): boolean {
+  return request.routeOptions.url === '/metrics';
 }
 
 async function findCaller(callers: Callers, request: FastifyRequest): Promise<CallerFinding> {

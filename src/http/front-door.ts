@@ -4,6 +4,7 @@ import { requestIdOf, REQUEST_ID_HEADER } from '../common/request-id.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import type { Admission } from '../limits/rate-limiter.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
+import { RequestsAtWork } from './requests-at-work.js';
 import { problemOf, retryAfterSeconds, type Problem } from './problem.js';
 
 /** What is answered however much there is to do: an instance that is busy must not look dead, and must show why it is busy. */
@@ -40,10 +41,11 @@ export function guardFrontDoor(
     headers,
   );
   const limited = refusalOf(rateLimited(limits), headers);
+  const atWork = new RequestsAtWork(shedder);
   let waiting = 0;
   const listeners = server.listeners('request') as ((request: unknown, response: ServerResponse) => void)[];
   server.removeAllListeners('request');
-  server.on('request', (request, response) => {
+  const letIn = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url!;
     if (shedder.isOverloaded && !ALWAYS_ANSWERED.test(url)) {
       refusals.overload++;
@@ -68,9 +70,9 @@ export function guardFrontDoor(
     for (const listener of listeners) listener.call(server, request, response);
     // What was answered from memory is at its end already.
     if (response.writableEnded) return;
-    shedder.begin();
-    response.once('close', () => shedder.end());
-  });
+    atWork.begin(request.socket, response);
+  };
+  server.on('request', (request, response) => atWork.inTurn(request.socket, () => letIn(request, response)));
   server.on('drop', () => {
     refusals.connections++;
   });

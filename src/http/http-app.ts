@@ -30,6 +30,12 @@ const MAX_PARAM_LENGTH = 1600;
  */
 const REQUEST_TIMEOUT_MS = 15_000;
 
+/**
+ * A connection on which nothing moves for so long is closed, also one whose answers nobody reads. Above the time that keep-alive connections rest
+ * for, and that the slowest statement may take.
+ */
+const SILENCE_MS = 80_000;
+
 /** Methods of the API, for browsers that ask. */
 const CORS_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -57,6 +63,7 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     bodyLimit: options.maxBodyBytes,
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENCE_MS,
     // Where headers have longer than the request as a whole, Node lets a body take for ever; and Fastify sets the one alone.
     http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },

@@ -63,14 +63,14 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
     return this.#rates?.look(rateKeyOf(caller, address));
   }
 
-  /** Whether somebody who has not proved yet who they are may try to. `undefined`: there is no limit. */
-  lookAtStranger(address: string): Admission | undefined {
-    return this.#rates?.look(addressKey(address));
+  /** Whether somebody who has not proved yet who they are may try to; the attempt counts. `undefined`: there is no limit. */
+  admitStranger(address: string): Admission | undefined {
+    return this.#rates?.admit(addressKey(address));
   }
 
-  /** Counts a request of somebody who has not proved who they are. */
-  countStranger(address: string): void {
-    this.#rates?.admit(addressKey(address));
+  /** Takes a count of {@link admitStranger} back: it was somebody after all. */
+  forgiveStranger(address: string): void {
+    this.#rates?.takeBack(addressKey(address));
   }
 }
 

@@ -56,7 +56,7 @@ export async function migrate(dataSource: DataSource, patience: MigrationPatienc
     const lockTimeoutMs = patience.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
     await session.query('SET statement_timeout = 0');
     await session.query('SET idle_in_transaction_session_timeout = 0');
-    await session.query(`SELECT set_config('lock_timeout', $1, false)`, [`${lockTimeoutMs}ms`]);
+    await session.query(`SELECT set_config('lock_timeout', $1, false)`, [String(lockTimeoutMs)]);
     const logger = new Logger('Storage');
     await takeTurn(session, logger);
     return await runAll(own, { session, logger }, patience);

@@ -9,7 +9,8 @@ import type { OpenApi } from '../support/openapi.js';
 import type { Inhabitants } from './request-arbitrary.js';
 
 const SECRET = 'a secret of more than thirty-two bytes';
-const KEY = 'the-key-of-a-service';
+/** The key of the service. */
+export const KEY = 'the-key-of-a-service';
 
 /** Users who are in some of the chats; the last is in none. */
 const USERS = ['ann', 'ben', 'cléo', '用户', 'user with spaces', 'stranger'];

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { propertySeed } from '../support/property-seed.js';
-import { AbuseSite } from './abuse-site.js';
+import { AbuseSite, KEY } from './abuse-site.js';
 import { AnswerJudge } from './answer-judge.js';
 import { ATTACKS, openIdle, pipeline, sendAndStall, sendBytes, statusIn } from './raw-sockets.js';
 import { floodWithRequests } from './request-flood.js';
@@ -85,11 +85,13 @@ describe('under abuse', () => {
       sendAndStall(port, 'GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: '),
       sendAndStall(
         port,
-        'POST /v1/chats HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"title":"',
+        `POST /v1/chats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEY}\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"title":"`,
       ),
+      // Who cannot prove who they are is not waited for, and told so at once; what they still send is not looked at.
+      sendAndStall(port, 'POST /v1/chats HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{"title":"'),
       sendAndStall(port, ''),
     ]);
-    expect(answers.map(statusIn)).toEqual([408, 408, 408]);
+    expect(answers.map(statusIn)).toEqual([408, 408, 401, 408]);
     expect(await isAlive()).toBe(true);
   });
 

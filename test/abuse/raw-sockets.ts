@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { KEY } from './abuse-site.js';
 
 /** What is sent, and what may come back. */
 interface Attack {
@@ -44,7 +45,12 @@ export const ATTACKS: readonly Attack[] = [
   },
   { what: 'a negative length', bytes: post('Content-Length: -1\r\n'), statuses: [400] },
   { what: 'a length beyond numbers', bytes: post(`Content-Length: ${'9'.repeat(40)}\r\n`), statuses: [400] },
-  { what: 'a length that is too large', bytes: post('Content-Length: 999999999999\r\n', '{}'), statuses: [413] },
+  { what: 'a length that is too large', bytes: post('Content-Length: 999999999999\r\n', '{}'), statuses: [401] },
+  {
+    what: 'a length that is too large, by a service,',
+    bytes: post(`Authorization: Bearer ${KEY}\r\nContent-Length: 999999999999\r\n`, '{}'),
+    statuses: [413],
+  },
   {
     what: 'chunks that are none',
     bytes: post('Transfer-Encoding: chunked\r\n', 'zz\r\n{}\r\n0\r\n\r\n'),

@@ -230,6 +230,52 @@ describe('the time of an answer', () => {
   });
 });
 
+describe('a version that is asked for', () => {
+  it('tells nobody of a chat that they may not see: neither whether it is there, nor how often it has changed', async () => {
+    const chatId = await createChat();
+    for (const userId of ['stranger', 'removed']) {
+      const user = new ApiClient(running.api.url, undefined, await tokenOf(userId));
+      for (const path of ['', '/messages', '/participants', '/changes?since=0', '/messages/1', '/messages/1/edits']) {
+        for (const version of ['1', '2', '100', '9007199254740991']) {
+          const [there, not] = await Promise.all(
+            [chatId, randomUUID()].map(async (id) => {
+              const answer = await user.get<{ detail: string }>(`/v1/chats/${id}${path}`, {
+                'min-chat-version': version,
+              });
+              return { status: answer.status, body: JSON.stringify(answer.body).replaceAll(id, 'ID') };
+            }),
+          );
+          expect({ path, version, ...there }).toEqual({ path, version, ...not });
+          expect(there!.status).toBe(404);
+        }
+      }
+    }
+  });
+
+  it('is waited for, and told to be missing, to who may see the chat', async () => {
+    const chatId = await createChat();
+    const member = new ApiClient(running.api.url, undefined, await tokenOf('member'));
+    const { status, body } = await member.get(`/v1/chats/${chatId}/messages`, { 'min-chat-version': '1000' });
+    expect([status, (body as { code: string }).code]).toEqual([503, 'version_not_reached']);
+  });
+});
+
+describe('a chat that is created again', () => {
+  it('is shown to its creator for as long as they are in it, and no longer', async () => {
+    const creator = new ApiClient(running.api.url, undefined, await tokenOf('creator'));
+    const participants = ['creator', 'other'].map((userId) => ({ userId, role: 'owner' }));
+    const creation = { id: randomUUID(), title: 'ours', participants };
+    expect((await creator.post('/v1/chats', creation)).status).toBe(201);
+    expect((await creator.post('/v1/chats', creation)).status).toBe(200);
+    const other = new ApiClient(running.api.url, undefined, await tokenOf('other'));
+    expect((await other.delete(`/v1/chats/${creation.id}/participants/creator`)).status).toBe(204);
+    await other.patch(`/v1/chats/${creation.id}`, { metadata: { secret: 'since then' } });
+    const again = await creator.post('/v1/chats', creation);
+    expect(again.status).toBe(404);
+    expect([again.headers.get('etag'), again.headers.get('chat-version')]).toEqual([null, null]);
+  });
+});
+
 describe('a caller with a token', () => {
   it('acts for its own user alone', async () => {
     const token = await tokenOf('member');

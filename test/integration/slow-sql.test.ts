@@ -89,7 +89,8 @@ describe('a slow statement', () => {
       },
       { first: 'with-begin', cause },
     );
-    expect(lines()).toMatchObject([
+    // A busy machine may be slow to connect; that is told as well.
+    expect(lines().filter(({ statement }) => statement !== 'connect')).toMatchObject([
       { statement: 'test-sleep', path: 'write', rows: 1, requestIds: ['r-1', 'r-2'], operations: 3, chats: 2 },
     ]);
   });

@@ -57,7 +57,10 @@ export const PEER_BUGS: readonly SeededBug[] = [
     does: 'keeps what it holds when the database has become another one.',
     file: POLLER,
     edits: [
-      { find: 'if (first.epoch !== this.state.epoch) await', replace: 'if (this.state.epoch === undefined) await' },
+      {
+        find: 'if (first.epoch !== this.#horizonEpoch || first.epoch !== this.state.epoch) await',
+        replace: 'if (this.state.epoch === undefined) await',
+      },
     ],
     caughtBy: {
       file: 'test/unit/doubt.test.ts',

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey, type JWK } from 'jose';
 import { UserTokens, type TokenOptions } from '../../src/auth/user-tokens.js';
 
@@ -130,15 +130,48 @@ describe('a token that is signed with a key of a set', () => {
     await expectRefused(new UserTokens(options), token, /algorithm/);
   });
 
-  it.each(['error', 'nonsense', 'nothing'] as const)(
-    'cannot be judged while the set gives %s, and can afterwards',
-    async (what) => {
+  describe('while the set cannot be fetched', () => {
+    let nowMs: number;
+    beforeEach(() => {
+      nowMs = Date.now();
+      jest.spyOn(Date, 'now').mockImplementation(() => nowMs);
+    });
+    afterEach(() => {
+      jest.restoreAllMocks();
+    });
+
+    it.each(['error', 'nonsense', 'nothing'] as const)(
+      'cannot be judged where it gives %s, and can a while after it is back, which is not asked for each token',
+      async (what) => {
+        const tokens = new UserTokens(options);
+        const token = await signWith('ES256');
+        answer = what;
+        for (let time = 0; time < 5; time++) {
+          await expect(tokens.verify(token)).rejects.toMatchObject({ code: 'token_keys_unavailable' });
+        }
+        expect(asked).toBe(1);
+        answer = 'keys';
+        nowMs += 10_000;
+        expect(await tokens.verify(token)).toMatchObject({ userId: 'ann' });
+        expect(asked).toBe(2);
+      },
+    );
+
+    it('is judged by the keys that were fetched before, however old, and not refused for a key that they have not', async () => {
       const tokens = new UserTokens(options);
       const token = await signWith('ES256');
-      answer = what;
-      await expect(tokens.verify(token)).rejects.toMatchObject({ code: 'token_keys_unavailable' });
-      answer = 'keys';
-      expect(await tokens.verify(token)).toMatchObject({ userId: 'ann' });
-    },
-  );
+      await tokens.verify(token);
+      answer = 'error';
+      nowMs += 3_000_000;
+      const later = await new SignJWT({ sub: 'ben' })
+        .setProtectedHeader({ alg: 'ES256', kid: 'ES256' })
+        .setExpirationTime(Math.floor(nowMs / 1000) + 60)
+        .sign(pairs['ES256']!.privateKey);
+      expect(await tokens.verify(later)).toMatchObject({ userId: 'ben' });
+      await expect(tokens.verify(await signWith('ES256', 'made up'))).rejects.toMatchObject({
+        code: 'token_keys_unavailable',
+      });
+      expect(asked).toBe(2);
+    });
+  });
 });

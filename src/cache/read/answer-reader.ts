@@ -4,14 +4,14 @@ import type { MessageNeighbours, MessageRepository } from '../../storage/message
 import type { TailRepository } from '../../storage/tail-repository.js';
 import type { ReadState } from '../cache-state.js';
 import { CoherenceStats } from '../coherence/coherence-stats.js';
-import type { DoubtWish, Revalidator } from '../coherence/revalidator.js';
+import type { Revalidator } from '../coherence/revalidator.js';
 import type { CacheResult, CacheStats } from '../cache-stats.js';
 import { CachedJson, joinParts } from '../cached-json.js';
 import type { ChatEntry } from '../local/chat-entry.js';
 import { participantJson } from '../local/wire-json.js';
 import type { WireChanges, WireChat, WireInbox, WireMessage, WirePage, WireParticipants } from '../wire-types.js';
 import { changesJson, unchangedJson } from './changes-json.js';
-import { ChatReader } from './chat-reader.js';
+import { ChatReader, type EntryWish } from './chat-reader.js';
 import { ChatRepairer } from './chat-repairer.js';
 import type { InboxPosition } from './inbox-cursor.js';
 import { InboxReader } from './inbox-reader.js';
@@ -209,8 +209,9 @@ export class AnswerReader {
   }
 
   /** Users get nothing that may be old: it may be their membership that has changed. */
-  #wish({ minVersion, viewer }: ReadOptions): DoubtWish {
-    return { minVersion, allowsStale: viewer === undefined && this.state.options.staleReads !== 'refuse' };
+  #wish({ minVersion, viewer }: ReadOptions): EntryWish {
+    if (viewer === undefined) return { minVersion, allowsStale: this.state.options.staleReads !== 'refuse' };
+    return { minVersion, allowsStale: false, mayKnow: (entry) => isVisible(entry, { viewer }) };
   }
 
   get #missOrBypass(): CacheResult {

@@ -24,6 +24,8 @@ export interface EntryRead {
 export interface EntryWish extends DoubtWish {
   /** Newest messages to load along if it has to be loaded; 0 for the last one alone. */
   readonly tail?: number;
+  /** Whether the reader may know of a chat that is as the entry says; absent: of every one. Who may not is told of no version either. */
+  readonly mayKnow?: (entry: ChatEntry) => boolean;
 }
 
 /**
@@ -88,9 +90,9 @@ export class ChatReader {
    * nobody can tell whether it is current, `database_unavailable`.
    */
   async read(chatId: string, wish: EntryWish = {}): Promise<EntryRead> {
-    const { minVersion = 0, tail = this.state.options.tailMessages } = wish;
+    const { minVersion = 0, tail = this.state.options.tailMessages, mayKnow = () => true } = wish;
     let held = this.peek(chatId, minVersion);
-    if (held === undefined && this.#expectsPush(chatId, minVersion)) {
+    if (held === undefined && this.#expectsPush(chatId, minVersion, mayKnow)) {
       await this.state.waits.until(chatId, minVersion);
       held = this.peek(chatId, minVersion);
     }
@@ -103,14 +105,16 @@ export class ChatReader {
     }
     for (let attempt = 0; ; attempt++) {
       const entry = await this.#fill(chatId, tail, minVersion);
-      if (entry.version >= minVersion) return { entry, source: 'miss' };
+      const isKnown = mayKnow(entry);
+      // The first reading may have been on its way when the reader came; the second began after that, and tells how it is.
+      if (entry.version >= minVersion || (!isKnown && attempt > 0)) return { entry, source: 'miss' };
       if (attempt === MIN_VERSION_RETRIES) {
         throw new ScrollbackError(
           'version_not_reached',
           `The chat is at version ${entry.version}; version ${minVersion} was asked for.`,
         );
       }
-      await delay(MIN_VERSION_RETRY_MS);
+      if (isKnown) await delay(MIN_VERSION_RETRY_MS);
     }
   }
 
@@ -169,9 +173,9 @@ export class ChatReader {
   }
 
   /** A version that a reader knows of is on its way by the bus, if somebody else has just committed it. */
-  #expectsPush(chatId: string, minVersion: number): boolean {
+  #expectsPush(chatId: string, minVersion: number, mayKnow: (entry: ChatEntry) => boolean): boolean {
     const held = minVersion > 0 && this.state.hearsPeers ? this.peek(chatId) : undefined;
-    return held !== undefined && held.version + PUSH_STEPS >= minVersion;
+    return held !== undefined && held.version + PUSH_STEPS >= minVersion && mayKnow(held);
   }
 
   /** Reads a chat from the database, or joins who is doing so. */
