@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg';
 import type { DataSourceOptions, Logger } from 'typeorm';
 import { entities } from './entities/entities.js';
 import { migrations } from './migrations/migrations.js';
@@ -38,6 +39,15 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 
 /**
+ * Gives a connection of a pool a listener for its errors that stays. The pool takes its own away when it hands a connection on, and who waits for
+ * it comes a turn of promises later: where the last answer and a server's farewell come in one piece, nobody would listen, and Node ends
+ * a process for an error that nobody listens for. Whoever uses the connection is told by their statement.
+ */
+function listenForErrors(client: ClientBase): void {
+  client.on('error', () => undefined);
+}
+
+/**
  * The options that the application, the tests and the TypeORM command line share.
  *
  * @remarks `synchronize` is off always: the schema changes by migrations alone. `installExtensions` is off because it
@@ -70,6 +80,7 @@ export function storageOptions(address: DatabaseAddress, limits: StoragePoolLimi
     // `pipeline`: statements that do not need each other's results go to the server together, in one round trip.
     extra: {
       pipeline: true,
+      onConnect: listenForErrors,
       // The server's own limits are of no use when the server is gone without a word.
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
@@ -101,6 +112,6 @@ export function migrationSession(options: DataSourceOptions): DataSourceOptions 
     applicationName: 'scrollback migration',
     poolSize: 1,
     logger: SILENT,
-    extra: { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS },
+    extra: { onConnect: listenForErrors, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS },
   };
 }

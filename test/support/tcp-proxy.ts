@@ -1,6 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+/** What a target has said on one connection since it is kept back. */
+export interface Gathered {
+  readonly to: Socket;
+  readonly chunks: Buffer[];
+  /** Whether the target has closed the connection. */
+  isEnded: boolean;
+}
+
 /**
  * A proxy that can stop passing anything on without closing, as a network does whose other end has gone without a word, and that
  * can be slow.
@@ -11,6 +19,7 @@ export class TcpProxy {
   #isFrozen = false;
   #isRefusing = false;
   #delayMs = 0;
+  #gathered: Gathered[] | undefined;
 
   private constructor(private readonly server: Server) {}
 
@@ -27,12 +36,17 @@ export class TcpProxy {
       ] as const) {
         proxy.#sockets.add(from);
         from.on('data', (chunk) => {
-          if (!proxy.#isFrozen) proxy.#pass(to, chunk);
+          if (proxy.#isFrozen) return;
+          const gathered = from === far ? proxy.#gathering(to) : undefined;
+          if (gathered === undefined) proxy.#pass(to, chunk);
+          else gathered.chunks.push(chunk);
         });
         from.on('error', () => undefined);
         from.on('close', () => {
           proxy.#sockets.delete(from);
-          if (!proxy.#isFrozen) to.destroy();
+          const gathered = from === far ? proxy.#gathering(to) : undefined;
+          if (gathered !== undefined) gathered.isEnded = true;
+          else if (!proxy.#isFrozen) to.destroy();
         });
       }
     });
@@ -72,6 +86,26 @@ export class TcpProxy {
     if (delayMs === 0) this.cut();
   }
 
+  /** Keeps back what the target says from now on, and that it has closed its connections. */
+  gather(): void {
+    this.#gathered = [];
+  }
+
+  /** What is kept back, a connection each. */
+  get gathered(): readonly Readonly<Gathered>[] {
+    return this.#gathered ?? [];
+  }
+
+  /** Passes on what was kept back, each connection's in one piece: a reader that is not slow finds it in one turn. */
+  passGathered(): void {
+    const gathered = this.gathered;
+    this.#gathered = undefined;
+    for (const { to, chunks, isEnded } of gathered) {
+      if (isEnded) to.end(Buffer.concat(chunks));
+      else to.write(Buffer.concat(chunks));
+    }
+  }
+
   /** Closes all connections on both sides. */
   cut(): void {
     for (const late of this.#late) clearTimeout(late);
@@ -84,6 +118,15 @@ export class TcpProxy {
     this.cut();
     this.server.close();
     await once(this.server, 'close');
+  }
+
+  #gathering(to: Socket): Gathered | undefined {
+    if (this.#gathered === undefined) return undefined;
+    const known = this.#gathered.find((gathered) => gathered.to === to);
+    if (known !== undefined) return known;
+    const gathered: Gathered = { to, chunks: [], isEnded: false };
+    this.#gathered.push(gathered);
+    return gathered;
   }
 
   #pass(to: Socket, chunk: Buffer): void {
