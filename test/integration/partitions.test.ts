@@ -11,6 +11,7 @@ import { LOAD_MESSAGES } from '../../src/storage/statements/load-messages.js';
 import { LOAD_TAIL_CHATS } from '../../src/storage/statements/load-tails.js';
 import { LOCK_FREE_HEADS, LOCK_HEADS } from '../../src/storage/statements/lock-heads.js';
 import {
+  COMPARE_CONTENTS,
   COUNT_PARTICIPANTS,
   LOOK_UP_CHATS,
   LOOK_UP_CLIENT_IDS,
@@ -78,7 +79,8 @@ const ONE_CHAT: readonly (readonly [Statement, values: readonly (string | null)[
   [LOCK_FREE_HEADS, [`{${CHAT}}`], ['chat_head']],
   [LOOK_UP_CHATS, [`{${CHAT}}`], ['chat']],
   [LOOK_UP_MESSAGES, [`{${CHAT}}`, '{6}'], ['message', 'reaction']],
-  [LOOK_UP_CLIENT_IDS, [`{${CHAT}}`, '{user-2}', '{c-6}', '{user}', '{text}', null, null], ['message', 'reaction']],
+  [LOOK_UP_CLIENT_IDS, [`{${CHAT}}`, '{user-2}', '{c-6}'], ['message', 'reaction']],
+  [COMPARE_CONTENTS, [`{${CHAT}}`, '{6}', '{user}', '{text}', '{NULL}', '{NULL}'], ['message']],
   [LOOK_UP_PARTICIPANTS, [`{${CHAT}}`, '{user-2}'], ['participant']],
   [COUNT_PARTICIPANTS, [`{${CHAT}}`], ['participant']],
   [LOOK_UP_REACTIONS, [`{${CHAT}}`, '{6}', '{user-1}', '{!}'], ['reaction']],

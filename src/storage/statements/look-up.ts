@@ -22,22 +22,37 @@ export const LOOK_UP_MESSAGES: Statement = {
 };
 
 /**
- * Finds the messages that already hold the client ids of sends, and whether their first content equals the send's.
+ * Finds the messages that already hold the client ids of sends.
  *
- * Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` senders, `$3 text[]` client ids, `$4 text[]` kinds,
- * `$5 text[]` texts, `$6 text[]` metadata, `$7 bigint[]` reply targets.
+ * Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` senders, `$3 text[]` client ids.
  */
 export const LOOK_UP_CLIENT_IDS: Statement = {
   name: 'look-up-client-ids',
   text: `
     SELECT m.chat_id, m.sender_id, m.client_id, ${messageArray('m')} AS message,
       (SELECT json_agg(${reactionArray('r')} ORDER BY r.created_at, r.user_id, r.emoji)
-         FROM reaction r WHERE r.chat_id = m.chat_id AND r.seq = m.seq) AS reactions,
+         FROM reaction r WHERE r.chat_id = m.chat_id AND r.seq = m.seq) AS reactions
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS k (chat_id, sender_id, client_id)
+      JOIN message m USING (chat_id, sender_id, client_id)`,
+};
+
+/**
+ * Tells whether messages had, when they were sent, the content of sends that repeat their client ids.
+ *
+ * Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs of the messages, `$3 text[]` kinds, `$4 text[]` texts, `$5 text[]` metadata,
+ * `$6 bigint[]` reply targets of the sends.
+ *
+ * @remarks Asked only where a client id was found: no other send's text goes to the server twice.
+ */
+export const COMPARE_CONTENTS: Statement = {
+  name: 'compare-contents',
+  text: `
+    SELECT m.chat_id, m.seq,
       coalesce(m.content_digest, scrollback_content_digest(m.kind, m.text, m.metadata, m.reply_to))
         = scrollback_content_digest(k.kind, k.text, k.metadata::jsonb, k.reply_to) AS same_content
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-        AS k (chat_id, sender_id, client_id, kind, text, metadata, reply_to)
-      JOIN message m USING (chat_id, sender_id, client_id)`,
+    FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+        AS k (chat_id, seq, kind, text, metadata, reply_to)
+      JOIN message m USING (chat_id, seq)`,
 };
 
 /** Reads participants, present or gone. Parameters, row by row: `$1 uuid[]` chats, `$2 text[]` users. */

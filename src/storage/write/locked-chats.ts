@@ -1,10 +1,7 @@
-import type { QueryResultRow } from 'pg';
-import type { Statement, Transaction } from '../database.js';
-import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from '../records.js';
-import { COUNT_UNREAD_AFTER } from '../statements/count-unread.js';
+import type { Transaction } from '../database.js';
+import type { MessageRecord } from '../records.js';
 import { FIND_HEADS, LIMIT_LOCK_WAIT, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
 import {
-  COUNT_PARTICIPANTS,
   LOOK_UP_CHATS,
   LOOK_UP_CLIENT_IDS,
   LOOK_UP_MESSAGES,
@@ -20,39 +17,26 @@ import {
   type ParticipantArray,
   type ReactionArray,
 } from '../statements/read-rows.js';
-import type { ChatOperation, ReactOperation, SendOperation } from './chat-operation.js';
-import { clientIdKey, reactionKey, unreadKey, type ClientIdMatch, type LockedChat } from './chat-state.js';
+import type { ChatOperation, ReactOperation } from './chat-operation.js';
+import { clientIdKey, reactionKey } from './chat-state.js';
+import type { ChatRow, LockedLine, MutableLine, MutableLines, MutableLockedChat } from './locked-line.js';
+import { bigints, queryRows, texts, uuids } from './row-columns.js';
+import { isIdentified, lookAgain, type IdentifiedSend } from './second-look.js';
 
-/** One chat of a batch: its locked head and everything that deciding its operations needs. */
-export interface LockedLine {
-  readonly head: HeadRecord;
-  readonly locked: LockedChat;
+interface HeadRow extends ChatRow {
+  last_seq: string;
+  version: string;
+  reset_version: string;
+  now_ms: string;
 }
 
-interface MutableLockedChat extends LockedChat {
-  chat: ChatRecord | undefined;
-  participants: Map<string, ParticipantRecord>;
-  messages: Map<number, MessageRecord>;
-  clientIds: Map<string, ClientIdMatch>;
-  reactions: Set<string>;
-  unread: Map<string, number>;
-  ownerCount: number;
-  participantCount: number;
-}
-
-interface MutableLine {
-  readonly head: HeadRecord;
-  readonly locked: MutableLockedChat;
-}
-
-/** Those of the batch's chats that could be locked. */
-type MutableLines = ReadonlyMap<string, MutableLine>;
-
-interface MessageRow extends QueryResultRow {
-  chat_id: string;
+interface MessageRow extends ChatRow {
   message: MessageArray;
   reactions: ReactionArray[] | null;
 }
+
+/** The column of chat ids where these are the rows. */
+const CHAT_IDS = uuids((chatId: string) => chatId);
 
 /**
  * Locks the heads of the batch's chats and reads what the operations ask about: only the rows they name, each kind in
@@ -84,9 +68,9 @@ export async function lockChats(
     readReactions(transaction, asked, locking),
   ]);
   const lines = await locking;
-  await Promise.all([readUnread(transaction, asked, lines), readCounts(transaction, asked, lines)]);
+  await lookAgain(transaction, asked, lines);
   const missing = chatIds.filter((chatId) => !lines.has(chatId));
-  const held = isPatient ? [] : await queryUnlessEmpty<{ chat_id: string }>(transaction, FIND_HEADS, [missing]);
+  const held = isPatient ? [] : await queryRows<string, ChatRow>(transaction, FIND_HEADS, missing, [CHAT_IDS]);
   return { lines, passedOver: held.map((row) => row.chat_id) };
 }
 
@@ -95,13 +79,9 @@ async function lockHeads(
   chatIds: readonly string[],
   isPatient: boolean,
 ): Promise<MutableLines> {
-  const heads = await transaction.query<{
-    chat_id: string;
-    last_seq: string;
-    version: string;
-    reset_version: string;
-    now_ms: string;
-  }>(isPatient ? LOCK_HEADS : LOCK_FREE_HEADS, [chatIds]);
+  const heads = await queryRows<string, HeadRow>(transaction, isPatient ? LOCK_HEADS : LOCK_FREE_HEADS, chatIds, [
+    CHAT_IDS,
+  ]);
   const lines = new Map<string, MutableLine>();
   for (const row of heads) {
     lines.set(row.chat_id, {
@@ -128,7 +108,7 @@ async function lockHeads(
 }
 
 async function readChats(transaction: Transaction, chatIds: string[], locking: Promise<MutableLines>): Promise<void> {
-  const rows = await queryUnlessEmpty<ChatColumns & { id: string }>(transaction, LOOK_UP_CHATS, [chatIds]);
+  const rows = await queryRows<string, ChatColumns & { id: string }>(transaction, LOOK_UP_CHATS, chatIds, [CHAT_IDS]);
   const lines = await locking;
   for (const row of rows) {
     const line = lines.get(row.id);
@@ -149,10 +129,11 @@ async function readParticipants(
     }
     return users.map((userId) => ({ chatId: operation.chatId, userId }));
   });
-  const rows = await queryUnlessEmpty<{ chat_id: string; participant: ParticipantArray }>(
+  const rows = await queryRows<(typeof keys)[number], ChatRow & { participant: ParticipantArray }>(
     transaction,
     LOOK_UP_PARTICIPANTS,
-    [keys.map((key) => key.chatId), keys.map((key) => key.userId)],
+    keys,
+    [uuids((key) => key.chatId), texts((key) => key.userId)],
   );
   const lines = await locking;
   for (const row of rows) {
@@ -174,9 +155,9 @@ async function readMessagesBySeq(
       ? [{ chatId: operation.chatId, seq: operation.seq }]
       : [];
   });
-  const rows = await queryUnlessEmpty<MessageRow>(transaction, LOOK_UP_MESSAGES, [
-    keys.map((key) => key.chatId),
-    keys.map((key) => key.seq),
+  const rows = await queryRows<(typeof keys)[number], MessageRow>(transaction, LOOK_UP_MESSAGES, keys, [
+    uuids((key) => key.chatId),
+    bigints((key) => key.seq),
   ]);
   const lines = await locking;
   for (const row of rows) {
@@ -190,29 +171,19 @@ async function readClientIds(
   asked: ChatOperation[],
   locking: Promise<MutableLines>,
 ): Promise<void> {
-  const sends = asked.filter(
-    (operation): operation is SendOperation => operation.type === 'send' && operation.clientId !== null,
-  );
-  const rows = await queryUnlessEmpty<MessageRow & { sender_id: string; client_id: string; same_content: boolean }>(
+  const rows = await queryRows<IdentifiedSend, MessageRow & { sender_id: string; client_id: string }>(
     transaction,
     LOOK_UP_CLIENT_IDS,
-    [
-      sends.map((send) => send.chatId),
-      sends.map((send) => send.senderId),
-      sends.map((send) => send.clientId),
-      sends.map((send) => send.kind),
-      sends.map((send) => send.text),
-      sends.map((send) => send.metadataJson),
-      sends.map((send) => send.replyTo),
-    ],
+    asked.filter(isIdentified),
+    [uuids((send) => send.chatId), texts((send) => send.senderId), texts((send) => send.clientId)],
   );
   const lines = await locking;
   for (const row of rows) {
     const locked = lines.get(row.chat_id)?.locked;
     if (locked === undefined) continue;
-    const message = keepMessage(row, locked);
+    const { seq } = keepMessage(row, locked);
     const key = clientIdKey({ senderId: row.sender_id, clientId: row.client_id });
-    locked.clientIds.set(key, { seq: message.seq, sameContent: row.same_content });
+    locked.clientIds.set(key, { seq, sameContent: false });
   }
 }
 
@@ -222,86 +193,19 @@ async function readReactions(
   locking: Promise<MutableLines>,
 ): Promise<void> {
   const keys = asked.filter((operation): operation is ReactOperation => operation.type === 'react');
-  const rows = await queryUnlessEmpty<{ chat_id: string; seq: string; user_id: string; emoji: string }>(
+  const rows = await queryRows<ReactOperation, ChatRow & { seq: string; user_id: string; emoji: string }>(
     transaction,
     LOOK_UP_REACTIONS,
-    [
-      keys.map((key) => key.chatId),
-      keys.map((key) => key.seq),
-      keys.map((key) => key.userId),
-      keys.map((key) => key.emoji),
-    ],
+    keys,
+    [uuids((key) => key.chatId), bigints((key) => key.seq), texts((key) => key.userId), texts((key) => key.emoji)],
   );
   const lines = await locking;
   for (const row of rows)
     lines.get(row.chat_id)?.locked.reactions.add(reactionKey(Number(row.seq), row.user_id, row.emoji));
 }
 
-/** Counts where an owner may go, and nowhere else: it looks at every participant of the chat. */
-async function readCounts(transaction: Transaction, asked: ChatOperation[], lines: MutableLines): Promise<void> {
-  const chatIds = asked
-    .filter((operation) => {
-      if (operation.type !== 'join' && operation.type !== 'leave') return false;
-      const participant = lines.get(operation.chatId)?.locked.participants.get(operation.userId);
-      return participant?.role === 'owner' && participant.leftAtMs === null;
-    })
-    .map((operation) => operation.chatId);
-  const rows = await queryUnlessEmpty<{ chat_id: string; participants: number; owners: number }>(
-    transaction,
-    COUNT_PARTICIPANTS,
-    [chatIds],
-  );
-  for (const row of rows) {
-    const locked = lines.get(row.chat_id)?.locked;
-    if (locked === undefined) continue;
-    locked.participantCount = row.participants;
-    locked.ownerCount = row.owners;
-  }
-}
-
-/**
- * Counts what users have not read from where the read markers of the batch may stand. A marker at the last message or
- * beyond, among the messages of the batch, has nothing behind it yet.
- */
-async function readUnread(transaction: Transaction, asked: ChatOperation[], lines: MutableLines): Promise<void> {
-  const keys = new Map<string, { chatId: string; userId: string; lastReadSeq: number }>();
-  for (const operation of asked) {
-    if (operation.type !== 'markRead') continue;
-    const { chatId, userId } = operation;
-    const line = lines.get(chatId);
-    if (line === undefined) continue;
-    const { head, locked } = line;
-    const participant = locked.participants.get(userId);
-    if (participant === undefined || participant.leftAtMs !== null) continue;
-    const lastReadSeq = Math.max(operation.seq, participant.lastReadSeq);
-    if (lastReadSeq < head.lastSeq)
-      keys.set(`${chatId} ${unreadKey(userId, lastReadSeq)}`, { chatId, userId, lastReadSeq });
-  }
-  const rows = await queryUnlessEmpty<{ chat_id: string; user_id: string; last_read_seq: string; unread: string }>(
-    transaction,
-    COUNT_UNREAD_AFTER,
-    [
-      [...keys.values()].map((key) => key.chatId),
-      [...keys.values()].map((key) => key.userId),
-      [...keys.values()].map((key) => key.lastReadSeq),
-    ],
-  );
-  for (const row of rows) {
-    const key = unreadKey(row.user_id, Number(row.last_read_seq));
-    lines.get(row.chat_id)!.locked.unread.set(key, Number(row.unread));
-  }
-}
-
 function keepMessage(row: MessageRow, locked: MutableLockedChat): MessageRecord {
   const message = readMessages([row.message], row.reactions)[0]!;
   locked.messages.set(message.seq, message);
   return message;
-}
-
-async function queryUnlessEmpty<Row extends QueryResultRow>(
-  transaction: Transaction,
-  statement: Statement,
-  columns: readonly (readonly unknown[])[],
-): Promise<Row[]> {
-  return columns[0]!.length === 0 ? [] : transaction.query<Row>(statement, columns);
 }

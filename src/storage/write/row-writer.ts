@@ -1,4 +1,4 @@
-import type { Statement, Transaction } from '../database.js';
+import type { Transaction } from '../database.js';
 import {
   DELETE_MESSAGES,
   EDIT_MESSAGES,
@@ -11,6 +11,7 @@ import {
 } from '../statements/write-rows.js';
 import type { ParticipantRecord } from '../records.js';
 import type { Decision, RowWrites } from './chat-state.js';
+import { bigints, booleans, queryRows, texts, uuids } from './row-columns.js';
 
 /**
  * What rows have once they are written: metadata in the form that the database keeps (key order, numbers), and what an
@@ -67,74 +68,58 @@ export async function writeRows(
   return { messages, chats: new Map(chats.map((row) => [row.chat_id, row])) };
 }
 
-/** One column of a statement's parameters: how to take it from a row. */
-type Column<Row> = (row: Row) => unknown;
-
-async function writeColumns<Row, Result extends object>(
-  transaction: Transaction,
-  statement: Statement,
-  rows: readonly Row[],
-  columns: readonly Column<Row>[],
-): Promise<Result[]> {
-  if (rows.length === 0) return [];
-  return transaction.query<Result>(
-    statement,
-    columns.map((column) => rows.map(column)),
-  );
-}
-
 function insertMessages(transaction: Transaction, writes: readonly Write[]): Promise<StoredMessage[]> {
   const rows = writes.flatMap(({ chatId, insert }) => (insert === undefined ? [] : [{ chatId, ...insert }]));
-  return writeColumns(transaction, INSERT_MESSAGES, rows, [
-    (row) => row.chatId,
-    (row) => row.seq,
-    (row) => row.version,
-    (row) => row.senderId,
-    (row) => row.clientId,
-    (row) => row.kind,
-    (row) => row.text,
-    (row) => row.metadataJson,
-    (row) => row.replyTo,
-    (row) => row.createdAtMs,
+  return queryRows(transaction, INSERT_MESSAGES, rows, [
+    uuids((row) => row.chatId),
+    bigints((row) => row.seq),
+    bigints((row) => row.version),
+    texts((row) => row.senderId),
+    texts((row) => row.clientId),
+    texts((row) => row.kind),
+    texts((row) => row.text),
+    texts((row) => row.metadataJson),
+    bigints((row) => row.replyTo),
+    bigints((row) => row.createdAtMs),
   ]);
 }
 
 function editMessages(transaction: Transaction, writes: readonly Write[]): Promise<StoredMessage[]> {
   const rows = writes.flatMap(({ chatId, edit }) => (edit === undefined ? [] : [{ chatId, ...edit }]));
-  return writeColumns(transaction, EDIT_MESSAGES, rows, [
-    (row) => row.chatId,
-    (row) => row.after.seq,
-    (row) => row.after.version,
-    (row) => (row.after.text === row.before.text ? null : row.after.text),
-    (row) => row.after.metadataJson !== row.before.metadataJson,
-    (row) => row.after.metadataJson,
-    (row) => row.after.editedAtMs,
+  return queryRows(transaction, EDIT_MESSAGES, rows, [
+    uuids((row) => row.chatId),
+    bigints((row) => row.after.seq),
+    bigints((row) => row.after.version),
+    texts((row) => (row.after.text === row.before.text ? null : row.after.text)),
+    booleans((row) => row.after.metadataJson !== row.before.metadataJson),
+    texts((row) => row.after.metadataJson),
+    bigints((row) => row.after.editedAtMs),
   ]);
 }
 
 function updateChats(transaction: Transaction, writes: readonly Write[]): Promise<StoredChat[]> {
   const rows = writes.flatMap(({ chat }) => (chat === undefined ? [] : [chat]));
-  return writeColumns(transaction, UPDATE_CHATS, rows, [
-    (row) => row.after.id,
-    (row) => row.after.title !== row.before.title,
-    (row) => row.after.title,
-    (row) => (row.after.metadataJson === row.before.metadataJson ? null : row.after.metadataJson),
-    (row) => row.after.updatedAtMs,
+  return queryRows(transaction, UPDATE_CHATS, rows, [
+    uuids((row) => row.after.id),
+    booleans((row) => row.after.title !== row.before.title),
+    texts((row) => row.after.title),
+    texts((row) => (row.after.metadataJson === row.before.metadataJson ? null : row.after.metadataJson)),
+    bigints((row) => row.after.updatedAtMs),
   ]);
 }
 
 async function removeChats(transaction: Transaction, writes: readonly Write[]): Promise<void> {
   const rows = writes.filter((write) => write.removeChat === true);
-  await writeColumns(transaction, REMOVE_CHATS, rows, [(row) => row.chatId]);
+  await queryRows(transaction, REMOVE_CHATS, rows, [uuids((row) => row.chatId)]);
 }
 
 async function deleteMessages(transaction: Transaction, writes: readonly Write[]): Promise<void> {
   const rows = writes.flatMap(({ chatId, tombstone }) => (tombstone === undefined ? [] : [{ chatId, ...tombstone }]));
-  await writeColumns(transaction, DELETE_MESSAGES, rows, [
-    (row) => row.chatId,
-    (row) => row.seq,
-    (row) => row.version,
-    (row) => row.deletedAtMs,
+  await queryRows(transaction, DELETE_MESSAGES, rows, [
+    uuids((row) => row.chatId),
+    bigints((row) => row.seq),
+    bigints((row) => row.version),
+    bigints((row) => row.deletedAtMs),
   ]);
 }
 
@@ -142,13 +127,13 @@ async function writeReactions(transaction: Transaction, writes: readonly Write[]
   const rows = writes.flatMap(({ chatId, version, react }) =>
     react === undefined ? [] : [{ chatId, version, ...react }],
   );
-  await writeColumns(transaction, WRITE_REACTIONS, rows, [
-    (row) => row.chatId,
-    (row) => row.seq,
-    (row) => row.userId,
-    (row) => row.emoji,
-    (row) => row.present,
-    (row) => row.version,
+  await queryRows(transaction, WRITE_REACTIONS, rows, [
+    uuids((row) => row.chatId),
+    bigints((row) => row.seq),
+    texts((row) => row.userId),
+    texts((row) => row.emoji),
+    booleans((row) => row.present),
+    bigints((row) => row.version),
   ]);
 }
 
@@ -156,14 +141,14 @@ async function writeParticipants(transaction: Transaction, writes: readonly Writ
   const rows = writes.flatMap(({ chatId, participant }) =>
     participant === undefined ? [] : [{ chatId, ...participant }],
   );
-  await writeColumns(transaction, WRITE_PARTICIPANTS, rows, [
-    (row) => row.chatId,
-    (row) => row.userId,
-    (row) => row.role,
-    (row) => row.joinedAtMs,
-    (row) => row.leftAtMs,
-    (row) => row.lastReadSeq,
-    (row) => row.version,
+  await queryRows(transaction, WRITE_PARTICIPANTS, rows, [
+    uuids((row) => row.chatId),
+    texts((row) => row.userId),
+    texts((row) => row.role),
+    bigints((row) => row.joinedAtMs),
+    bigints((row) => row.leftAtMs),
+    bigints((row) => row.lastReadSeq),
+    bigints((row) => row.version),
   ]);
 }
 
@@ -173,10 +158,15 @@ async function moveMarkers(transaction: Transaction, writes: readonly Write[]): 
   for (const { chatId, marker } of writes) {
     if (marker !== undefined) last.set(`${chatId} ${marker.userId}`, { chatId, ...marker });
   }
-  await writeColumns(
+  await queryRows(
     transaction,
     MOVE_MARKERS,
     [...last.values()],
-    [(row) => row.chatId, (row) => row.userId, (row) => row.lastReadSeq, (row) => row.version],
+    [
+      uuids((row) => row.chatId),
+      texts((row) => row.userId),
+      bigints((row) => row.lastReadSeq),
+      bigints((row) => row.version),
+    ],
   );
 }

@@ -1,3 +1,4 @@
+import type { QueryResultRow } from 'pg';
 import { compactJson } from '../compact-json.js';
 import type { Database, Transaction } from '../database.js';
 import type { HeadRecord, MessageRecord } from '../records.js';
@@ -11,6 +12,7 @@ import type { ChatOperation } from './chat-operation.js';
 import type { Decision } from './chat-state.js';
 import { decideAll } from './decide.js';
 import { lockChats } from './locked-chats.js';
+import { bigints, queryRows, uuids } from './row-columns.js';
 import { writeRows, type StoredContents } from './row-writer.js';
 import { causeOf } from './write-trace.js';
 
@@ -28,8 +30,8 @@ export interface BatchOutcome {
 
 /**
  * Runs operations of some chats in one transaction: lock the heads, read what the operations ask about, decide, write
- * the rows, move the heads, commit. What comes before deciding is one round trip to the server, unless unread messages
- * are counted, and what follows is another.
+ * the rows, move the heads, commit. What comes before deciding is one round trip to the server, or two if an operation needs to know
+ * more (`second-look.ts`), and what follows is another.
  *
  * @param isPatient - whether to wait for chats that somebody else has locked, or to pass them over.
  * @throws whatever the database throws; nothing is then written, except with `CommitOutcomeUnknownError`.
@@ -96,13 +98,23 @@ async function finish(
 }
 
 async function moveHeads(transaction: Transaction, moved: ReadonlyMap<string, HeadRecord>): Promise<void> {
-  if (moved.size === 0) return;
-  const heads = [...moved.values()];
-  await transaction.query(MOVE_HEADS, [
-    [...moved.keys()],
-    heads.map((head) => head.lastSeq),
-    heads.map((head) => head.version),
-  ]);
+  await queryRows(
+    transaction,
+    MOVE_HEADS,
+    [...moved],
+    [uuids(([chatId]) => chatId), bigints(([, head]) => head.lastSeq), bigints(([, head]) => head.version)],
+  );
+}
+
+interface MessagePlace {
+  readonly chatId: string;
+  readonly seq: number;
+}
+
+interface MessageRow extends QueryResultRow {
+  readonly chat_id: string;
+  readonly message: MessageArray;
+  readonly reactions: ReactionArray[] | null;
 }
 
 /** Messages by `chatId seq`. */
@@ -147,7 +159,7 @@ async function readAgain(
   transaction: Transaction,
   byChat: ReadonlyMap<string, readonly Decision[]>,
 ): Promise<MessagesByPlace> {
-  const keys: { readonly chatId: string; readonly seq: number }[] = [];
+  const keys: MessagePlace[] = [];
   for (const [chatId, decided] of byChat) {
     const touched = touchedSeqs(decided);
     for (const decision of decided) {
@@ -157,11 +169,10 @@ async function readAgain(
       if (isReacted || (decision.result.replayed === true && touched.has(seq))) keys.push({ chatId, seq });
     }
   }
-  if (keys.length === 0) return new Map();
-  const rows = await transaction.query<{ chat_id: string; message: MessageArray; reactions: ReactionArray[] | null }>(
-    LOOK_UP_MESSAGES,
-    [keys.map((key) => key.chatId), keys.map((key) => key.seq)],
-  );
+  const rows = await queryRows<MessagePlace, MessageRow>(transaction, LOOK_UP_MESSAGES, keys, [
+    uuids((key) => key.chatId),
+    bigints((key) => key.seq),
+  ]);
   return new Map(
     rows.map((row) => {
       const message = readMessages([row.message], row.reactions)[0]!;
