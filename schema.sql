@@ -54,6 +54,18 @@ AS $function$
       'UTF8'))
   $function$;
 
+CREATE OR REPLACE FUNCTION public.scrollback_head_inserted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+  NEW.changed_xid := pg_current_xact_id();
+  RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION scrollback_head_inserted() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.scrollback_head_went_back()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -398,6 +410,22 @@ END
 $function$;
 REVOKE ALL ON FUNCTION scrollback_reset_heads(uuid[]) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION public.scrollback_restored()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+  chats bigint;
+BEGIN
+  UPDATE chat_head h SET version = h.version + 1000000000, reset_version = h.version + 1000000000,
+    changed_xid = pg_current_xact_id();
+  GET DIAGNOSTICS chats = ROW_COUNT;
+  RETURN chats;
+END
+$function$;
+REVOKE ALL ON FUNCTION scrollback_restored() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.scrollback_truncated()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -475,6 +503,7 @@ CREATE TABLE chat_head (
 ) WITH (fillfactor=70);
 CREATE INDEX chat_head_changed_xid ON chat_head USING btree (changed_xid);
 CREATE TRIGGER scrollback_keep_forward AFTER UPDATE ON chat_head FOR EACH ROW WHEN (((new.version < old.version) OR (new.last_seq < old.last_seq) OR (new.reset_version < old.reset_version))) EXECUTE FUNCTION scrollback_head_went_back();
+CREATE TRIGGER scrollback_mark_inserted BEFORE INSERT ON chat_head FOR EACH ROW WHEN ((new.changed_xid <> pg_current_xact_id())) EXECUTE FUNCTION scrollback_head_inserted();
 COMMENT ON TABLE chat_head IS 'The hot row of a chat: last seq, version (one step per change), reset_version (changes before it cannot be told any more), changed_xid (transaction of the last change; the coherence poll reads it). Stays when the chat goes.';
 
 CREATE TABLE message (

@@ -26,6 +26,8 @@ export interface HeadPoll {
   readonly horizon: string;
   /** Identity of the database's history: versions are comparable within one. */
   readonly epoch: string;
+  /** Sessions of the server, each with its process and start; of the first part alone. A crash of the server ends all of them. */
+  readonly sessions: readonly string[];
   readonly changed: readonly ChangedHead[];
   /** To be given back for the next part; `undefined` behind the last. */
   readonly next: PollPlace | undefined;
@@ -40,6 +42,7 @@ export interface PollPlace {
 interface PollRow {
   readonly horizon: string;
   readonly epoch: string;
+  readonly sessions?: string | null;
   readonly chat_id: string | null;
   readonly version: string | null;
   readonly changed_xid: string | null;
@@ -67,7 +70,9 @@ export class HeadRepository {
     );
     const last = rows.at(-1)!;
     const next = changed.length < POLL_PAGE ? undefined : { changedXid: last.changed_xid!, chatId: last.chat_id! };
-    return { horizon: rows[0]!.horizon, epoch: rows[0]!.epoch, changed, next };
+    const look = rows[0]!;
+    const sessions = look.sessions?.split(' ') ?? [];
+    return { horizon: look.horizon, epoch: look.epoch, sessions, changed, next };
   }
 
   /**

@@ -58,6 +58,8 @@ export interface LoadedChanges {
   readonly throughVersion: number;
   /** Changes since an older version than this cannot be told. */
   readonly resetVersion: number;
+  /** Whether who asks may see the chat, as it now is. */
+  readonly isVisible: boolean;
   readonly messages: readonly MessageRecord[];
   /** Participants whose row changed, present or gone. */
   readonly participants: readonly ParticipantRecord[];
@@ -197,12 +199,14 @@ export class MessageRepository {
    *
    * @param limit - changed rows at most; rows that share a version are not parted.
    * @param known - how many participants the chat is known to have had at a version.
+   * @param viewer - a user who sees only chats that they are in; absent: who sees all.
    */
   async loadChanges(
     chatId: string,
     since: number,
     limit: number,
     known: { readonly participantCount: number; readonly version: number },
+    viewer?: string,
   ): Promise<LoadedChanges | undefined> {
     const [row] = await unavailableOnConnectionLoss(
       this.database.query<
@@ -210,6 +214,7 @@ export class MessageRepository {
           version: string;
           last_seq: string;
           reset_version: string;
+          may_see: boolean;
           participant_count: number;
           rows: number;
           last_version: string | null;
@@ -217,7 +222,7 @@ export class MessageRepository {
           reactions: ReactionArray[] | null;
           participants: ParticipantArray[] | null;
         }
-      >('read', LOAD_CHANGES, [chatId, since, limit, known.participantCount, known.version]),
+      >('read', LOAD_CHANGES, [chatId, since, limit, known.participantCount, known.version, viewer ?? null]),
     );
     if (row === undefined) return undefined;
     const version = Number(row.version);
@@ -228,6 +233,7 @@ export class MessageRepository {
       participantCount: row.participant_count,
       throughVersion: row.rows < limit ? version : Number(row.last_version),
       resetVersion: Number(row.reset_version),
+      isVisible: row.may_see,
       messages: readMessages(row.messages, row.reactions),
       participants: (row.participants ?? []).map(readParticipant),
     };

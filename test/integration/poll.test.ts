@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
+import { MessageCache } from '../../src/cache/message-cache.js';
 import { Poller } from '../../src/cache/coherence/poller.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
@@ -66,6 +67,29 @@ describe('two instances on one database', () => {
     const path = `/v1/chats/${chat.id}/changes?since=0`;
     expect((await other.api.get<{ version: number }>(path)).body.version).toBe(2);
     expect((await other.api.page(chat.id)).version).toBe(2);
+  });
+
+  it('tell who was removed nothing of what came later, before the next poll', async () => {
+    const chat = await one.api.createChat({ participants: [{ userId: 'ann' }, { userId: 'bob' }] });
+    await other.api.page(chat.id);
+    await one.api.delete(`/v1/chats/${chat.id}/participants/bob`);
+    await one.api.send(chat.id, { senderId: 'ann', text: 'not for bob' });
+    const cache = other.instance.app.get(MessageCache);
+    expect(await cache.getChanges(chat.id, 0, 100, { viewer: 'bob' })).toBeUndefined();
+    expect((await cache.getChanges(chat.id, 0, 100, { viewer: 'ann' }))!.value.messages).toHaveLength(1);
+  });
+
+  it('count the participants that are left when a row has vanished, before the next poll', async () => {
+    const chat = await one.api.createChat({ participants: [{ userId: 'ann' }, { userId: 'bob' }] });
+    await other.api.page(chat.id);
+    await database.query(`DELETE FROM participant WHERE chat_id = $1 AND user_id = 'bob'`, [chat.id]);
+    const changes = await other.api.get<{ version: number; chat: { participantCount: number } }>(
+      `/v1/chats/${chat.id}/changes?since=2`,
+    );
+    expect(changes.status).toBe(200);
+    await one.api.send(chat.id, { senderId: 'ann', text: 'after it' });
+    const later = await other.api.get<{ chat: { participantCount: number } }>(`/v1/chats/${chat.id}/changes?since=2`);
+    expect(later.body.chat.participantCount).toBe(1);
   });
 
   it('lose no change that was in a transaction still open while later ones were polled', async () => {

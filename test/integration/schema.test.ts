@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { storageOptions } from '../../src/storage/data-source-options.js';
 import { migrate } from '../../src/storage/migrate.js';
+import { migrations } from '../../src/storage/migrations/migrations.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 interface SchemaDump {
@@ -54,7 +55,7 @@ describe('the schema', () => {
     const functions = `SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace`;
     expect(await database.query(functions)).toEqual([]);
     const done = await Promise.all(others.map((other) => migrate(other)));
-    expect(done.flat()).toEqual(['CreateTables1763900000000', 'FollowHandEdits1764100000000']);
+    expect(done.flat()).toEqual(migrations.map((migration) => new migration().name));
     await Promise.all(others.map((other) => other.destroy()));
   });
 

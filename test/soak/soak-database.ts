@@ -138,7 +138,7 @@ export class SoakDatabase implements StatementsInMemory {
   }
 
   pollHeads(): HeadPoll {
-    return { horizon: '0', epoch: 'soak', changed: [], next: undefined };
+    return { horizon: '0', epoch: 'soak', sessions: ['1@1'], changed: [], next: undefined };
   }
 
   findVersions(): { epoch: string; versions: Map<string, number> } {

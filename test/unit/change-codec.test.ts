@@ -167,10 +167,10 @@ describe('a message of a bus', () => {
     const frame = '01980000-0000-7000-8000-000000000001';
     const head = encodeHead(HEAD);
     for (const wrong of [
-      `[2${head.slice(2)}`,
+      `[1${head.slice(2)}`,
       'null\n',
       '{}\n',
-      '[1,"ann",null,7,""]\n',
+      '[2,"ann",null,7,""]\n',
       `${head}${frame} 5 4 - 0\n`,
       `${head}${frame} 1 1 x 0\n`,
       `${head}${frame} 1 1 - -1\n`,

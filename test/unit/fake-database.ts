@@ -135,7 +135,13 @@ export class FakeDatabase {
     return { version, lastSeq, messages: [...messages.values()].filter(({ seq }) => seq >= fromSeq && seq <= toSeq) };
   }
 
-  loadChanges(chatId: string, since: number, limit: number): LoadedChanges | undefined {
+  loadChanges(
+    chatId: string,
+    since: number,
+    limit: number,
+    _known?: unknown,
+    viewer?: string,
+  ): LoadedChanges | undefined {
     const { version, lastSeq, resetVersion, chat, participants, messages } = this.state(chatId);
     if (chat === undefined) return undefined;
     const isLater = (row: { readonly version: number }): boolean => row.version > since;
@@ -146,6 +152,7 @@ export class FakeDatabase {
       version,
       lastSeq,
       resetVersion,
+      isVisible: viewer === undefined || isMember(this.state(chatId), viewer),
       chat,
       participantCount: [...participants.values()].filter(({ leftAtMs }) => leftAtMs === null).length,
       throughVersion: last ?? version,
@@ -173,6 +180,7 @@ export class FakeDatabase {
     return {
       horizon: String(this.#commits),
       epoch: this.epoch,
+      sessions: ['1@1'],
       changed: changed.map(([chatId]) => ({ chatId, version: this.state(chatId).version })),
       next: undefined,
     };

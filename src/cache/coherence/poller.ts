@@ -4,12 +4,16 @@ import { HeadRepository, type ChangedHead, type HeadPoll } from '../../storage/h
 import { CacheState } from '../cache-state.js';
 import { ChangeApplier } from '../write/change-applier.js';
 import { COHERENCE_BUS, type CoherenceBus } from './bus/coherence-bus.js';
+import { Continuity } from './continuity.js';
 
 /** Pairs of chats and users that one query may ask about. */
 const MEMBERSHIP_LIMIT = 5000;
 
 /** Queries about memberships in one look. Past this it is cheaper to forget every user's index, and looks stay short. */
 const MEMBERSHIP_QUERIES = 4;
+
+/** Held chats that one query compares with the database after the server has broken off. */
+const COMPARED_CHATS = 5000;
 
 /** Between two looks while peers cannot be heard. Less would cost the database more than it gains, more would show. */
 const SUSPECT_POLL_MS = 100;
@@ -24,6 +28,7 @@ const SOON_MS = 50;
 @Injectable()
 export class Poller implements OnApplicationShutdown {
   readonly #logger = new Logger('Coherence');
+  readonly #continuity = new Continuity();
   #horizon: string | undefined;
   /** History that the horizon is of: ids of transactions tell nothing in another. */
   #horizonEpoch: string | undefined;
@@ -108,28 +113,79 @@ export class Poller implements OnApplicationShutdown {
 
   async #poll(): Promise<void> {
     this.#startedAtMs = performance.now();
-    const start = this.state.lease.now();
-    const first = await this.heads.poll(this.#horizon);
+    const { lease } = this.state;
+    let start = lease.now();
+    let first = await this.heads.poll(this.#horizon);
     // Where a reader in doubt has found the new history before, what was loaded since then may have changed unseen.
-    if (first.epoch !== this.#horizonEpoch || first.epoch !== this.state.epoch) await this.#beginEpoch(first);
+    let isAnother = first.epoch !== this.#horizonEpoch || first.epoch !== this.state.epoch;
+    const isBroken = !isAnother && !this.#continuity.isUnbroken(first);
+    if (isBroken) {
+      const horizon = this.#continuity.durableHorizon;
+      // Not so long ago this instance has begun, or the history: there is little to lose.
+      if (horizon === undefined) isAnother = true;
+      else {
+        start = lease.now();
+        first = await this.heads.poll(horizon);
+        isAnother = first.epoch !== this.state.epoch || BigInt(first.horizon) < BigInt(horizon);
+      }
+    }
+    const answeredAt = lease.now();
+    if (isAnother) await this.#beginEpoch(first, isBroken);
+    else if (isBroken) await this.#forgetLost();
     const asked = new Map<string, number>();
-    for (let part = first; ; part = await this.heads.poll(this.#horizon, part.next)) {
+    for (let part = first; ; part = await this.heads.poll(undefined, part.next)) {
+      if (isBroken) this.#forget(part.changed);
       await this.#note(part.changed, asked);
       if (part.next === undefined) break;
     }
     this.#asked = asked;
     this.#horizon = first.horizon;
     this.#horizonEpoch = first.epoch;
-    this.state.lease.confirm(start);
+    this.#continuity.note(first, start, answeredAt);
+    lease.confirm(start);
     this.state.hearsPeers = this.bus.isHealthy;
   }
 
-  async #beginEpoch({ epoch }: HeadPoll): Promise<void> {
+  async #beginEpoch({ epoch }: HeadPoll, isBroken: boolean): Promise<void> {
     if (this.state.epoch !== undefined) {
-      this.#logger.warn('The database is another one than before, or was restored: everything held is dropped.');
+      const why = isBroken
+        ? 'PostgreSQL has broken off, and what it may have lost cannot be told'
+        : 'The database is another one than before, or was restored';
+      this.#logger.warn(`${why}: everything held is dropped.`);
     }
+    this.#continuity.reset();
     this.state.beginEpoch(epoch);
     await this.heads.settle();
+  }
+
+  /**
+   * Drops what is held at a version that the database does not have any more: it was committed without waiting for the disk, and lost when
+   * the server broke off.
+   */
+  async #forgetLost(): Promise<void> {
+    this.#logger.warn('PostgreSQL has broken off: what is held is compared with what it has kept.');
+    this.state.board.voidAll();
+    const held = [...this.state.store.chatIds];
+    for (let from = 0; from < held.length; from += COMPARED_CHATS) {
+      const chatIds = held.slice(from, from + COMPARED_CHATS);
+      const { versions } = await this.heads.findVersions(chatIds);
+      this.#drop(
+        chatIds.filter((chatId) => (this.state.store.getChat(chatId)?.version ?? 0) > (versions.get(chatId) ?? 0)),
+      );
+    }
+  }
+
+  /** Drops what has changed since long before the server broke off: a version of then may have been given out twice. */
+  #forget(changed: readonly ChangedHead[]): void {
+    this.#drop(changed.map(({ chatId }) => chatId));
+  }
+
+  #drop(chatIds: readonly string[]): void {
+    for (const chatId of chatIds) {
+      const entry = this.state.store.getChat(chatId);
+      if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
+      this.state.early.forget(chatId);
+    }
   }
 
   async #note(changed: readonly ChangedHead[], asked: Map<string, number>): Promise<void> {

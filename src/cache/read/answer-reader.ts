@@ -191,10 +191,12 @@ export class AnswerReader {
     if (since === entry.version) return { source, found: unchangedJson(entry, source) };
     // What changed is told by one snapshot of the database, at least as new as the entry.
     const known = { participantCount: entry.members.size, version: entry.version };
-    const loaded = await this.repository.loadChanges(chatId, since, limit, known);
+    const loaded = await this.repository.loadChanges(chatId, since, limit, known, options.viewer);
     if (loaded === undefined) return { source: this.#missOrBypass, found: undefined };
     // Whoever was told of these changes is not shown the chat as it was before them.
     this.state.noteVersion(chatId, loaded.version, 'read');
+    // The entry may be of a time when the viewer was still in the chat; what came after they were removed is not for them.
+    if (!loaded.isVisible) return { source: this.#missOrBypass, found: undefined };
     if (since < loaded.resetVersion || since > loaded.version) {
       throw new ScrollbackError('changes_gone', `Changes since version ${since} cannot be told. Load the chat anew.`);
     }

@@ -116,6 +116,8 @@ export class MessageReader {
       if (loaded.version === version || attempt === PAGE_ATTEMPTS) {
         const blocks = new Map(cut(loaded, range.fromSeq, range.toSeq).map((block) => [block.index, block]));
         const slices = sliceBlocks({ blocks }, range) ?? [];
+        // Whoever was shown this is not shown the chat as it was before.
+        this.state.noteVersion(chatId, loaded.version, 'read');
         return {
           source,
           run: { chatId, version: loaded.version, lastSeq: loaded.lastSeq, firstSeq, range, source, slices },

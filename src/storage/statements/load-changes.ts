@@ -5,7 +5,8 @@ import { chatColumns, messageArray, milliseconds, reactionArray } from './fragme
  * Reads what changed in a chat after a version, oldest change first, as it is now: the since-query. It serves `/changes`.
  *
  * Parameters: `$1 uuid` chat id; `$2 bigint` version; `$3 int` how many changed rows at most; `$4 int` how many participants the
- * chat had at version `$5 bigint`: they are counted anew only if one has changed since.
+ * chat had at version `$5 bigint`: they are counted anew only if one has changed since, or rows have vanished; `$6 text` a user who asks, and
+ * may be told only while they are in the chat, `NULL` for who sees all.
  *
  * @remarks New messages are found by seq: each took a version step, so none after version V has a seq at or below
  * `last_seq - (version - V)`. Messages that changed later are found by the partial index on version, participants by
@@ -32,7 +33,10 @@ export const LOAD_CHANGES: Statement = {
       ORDER BY version FETCH FIRST ($3::int) ROWS WITH TIES
     )
     SELECT h.*,
-      CASE WHEN EXISTS (SELECT FROM participant p WHERE p.chat_id = h.chat_id AND p.version > $5::bigint)
+      ($6::text IS NULL OR EXISTS (SELECT FROM participant p
+         WHERE p.chat_id = h.chat_id AND p.user_id = $6::text AND p.left_at IS NULL)) AS may_see,
+      CASE WHEN h.reset_version > $5::bigint
+          OR EXISTS (SELECT FROM participant p WHERE p.chat_id = h.chat_id AND p.version > $5::bigint)
         THEN (SELECT count(*) FILTER (WHERE p.left_at IS NULL) FROM participant p WHERE p.chat_id = h.chat_id)::int
         ELSE $4::int END AS participant_count,
       (SELECT count(*) FROM changed)::int AS rows, (SELECT max(version) FROM changed) AS last_version,

@@ -5,17 +5,32 @@ const POLL_TIMEOUT_MS = 5000;
 
 /**
  * SQL for the identity of the database's history: versions are comparable only within one. The cluster, its timeline (a new one after
- * every recovery to a point in time and every promotion), and the table of heads in its present file (a new one when the database or
- * the table was made anew, or emptied by TRUNCATE): a partitioned one has a file for each partition and none of its own.
+ * every recovery to a point in time and every promotion), the table of heads in its present file (a new one when the database or
+ * the table was made anew, or emptied by TRUNCATE; a partitioned one has a file for each partition and none of its own), and the triggers as
+ * they were made last, switched on or off. A restore fills one table after the other, and each is seen as soon as it is filled; the triggers are
+ * what it makes last. And what was written while they were off, they could not follow.
  */
 const EPOCH = `(SELECT c.system_identifier::text FROM pg_control_system() c)
         || '.' || CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
         || '.' || coalesce(pg_relation_filenode('chat_head')::text,
              (SELECT string_agg(pg_relation_filenode(t.relid)::text, '+' ORDER BY t.relid)
-                FROM pg_partition_tree('chat_head') t WHERE t.isleaf))`;
+                FROM pg_partition_tree('chat_head') t WHERE t.isleaf))
+        || '.' || left(md5((SELECT string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ',' ORDER BY t.oid) FROM pg_trigger t
+             WHERE t.tgrelid = ANY (ARRAY['chat', 'chat_head', 'participant', 'message', 'reaction']::regclass[]))), 8)`;
+
+/**
+ * SQL for the oldest sessions of the server that may be seen, by process and start. A crash of the server ends all of them: while any one
+ * of an earlier look is there, the server has run without a break since.
+ */
+const SESSIONS = `(SELECT string_agg(a.pid || '@' || extract(epoch FROM a.backend_start), ' ')
+        FROM (SELECT a.pid, a.backend_start FROM pg_stat_activity a WHERE a.backend_start IS NOT NULL
+              ORDER BY a.backend_start LIMIT 50) a)`;
 
 const HEADS = `
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${EPOCH} AS epoch) s`;
+
+const LOOK = `
+    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${EPOCH} AS epoch, ${SESSIONS} AS sessions) s`;
 
 /**
  * Reads which chats have changed since the last look, in a way that no commit can slip through, oldest change first.
@@ -32,7 +47,7 @@ export const POLL_HEADS: Statement = {
   name: 'poll-heads',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.horizon, s.epoch, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
+    SELECT s.horizon, s.epoch, s.sessions, h.chat_id, h.version, h.changed_xid::text AS changed_xid${LOOK}
       LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE h.changed_xid >= $1::xid8
         ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
 };

@@ -14,7 +14,7 @@ import { UUID_PATTERN } from '../../../common/uuid.js';
 import { asCommitted, type Change, type ChatChanges, type Committed } from '../../../storage/write/change.js';
 import type { HeardChanges } from './coherence-bus.js';
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 const CHANGE_TYPES: ReadonlySet<unknown> = new Set(['message', 'participant', 'chat', 'created', 'removed']);
 
