@@ -416,10 +416,10 @@ CREATE OR REPLACE FUNCTION public.scrollback_restored()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 DECLARE
+  step CONSTANT bigint := 1000000000;
   chats bigint;
 BEGIN
-  UPDATE chat_head h SET version = h.version + 1000000000, reset_version = h.version + 1000000000,
-    changed_xid = pg_current_xact_id();
+  UPDATE chat_head h SET version = h.version + step, reset_version = h.version + step, changed_xid = pg_current_xact_id();
   GET DIAGNOSTICS chats = ROW_COUNT;
   RETURN chats;
 END

@@ -99,6 +99,7 @@ describe('an instance whose PostgreSQL crashes', () => {
   it('forgets what was committed without waiting for the disk, and lost', async () => {
     const { id } = await instance.api.createChat({ title: 'kept' });
     await title(id);
+    skippedMs += 2000;
     await poll();
     skippedMs += LONG_MS;
     await poll();

@@ -2,6 +2,7 @@ import type { SeededBug } from './seeded-bug.js';
 
 const POLLER = 'src/cache/coherence/poller.ts';
 const PEERS = 'src/cache/coherence/peers.ts';
+const CRASH_TEST = 'test/integration/server-crash.test.ts';
 const PEERS_TEST = 'test/unit/peers.test.ts';
 
 /** Bugs of learning what others have written. */
@@ -12,13 +13,55 @@ export const PEER_BUGS: readonly SeededBug[] = [
     file: 'src/storage/statements/poll-heads.ts',
     edits: [
       {
-        find: 'FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon',
-        replace: 'FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS horizon',
+        find: 'const HORIZON = `pg_snapshot_xmin(',
+        replace: 'const HORIZON = `pg_snapshot_xmax(',
       },
     ],
     caughtBy: {
       file: 'test/integration/poll.test.ts',
       name: 'two instances on one database lose no change that was in a transaction still open while later ones were polled',
+    },
+  },
+  {
+    name: 'horizon-outlives-a-crash',
+    does: 'goes by a horizon that PostgreSQL has forgotten in a crash, behind which others commit.',
+    file: 'src/cache/coherence/continuity.ts',
+    edits: [{ find: 'return this.#lookedAt === undefined || ', replace: 'return true || ' }],
+    caughtBy: {
+      file: CRASH_TEST,
+      name: 'an instance whose PostgreSQL crashes and that has run for long, keeping what has not changed, misses no change behind the ids that it has seen',
+    },
+  },
+  {
+    name: 'lost-commit-kept',
+    does: 'keeps what it was shown of a commit that a crash has taken back.',
+    file: POLLER,
+    edits: [{ find: 'else if (isBroken) await this.#forgetLost();', replace: '' }],
+    caughtBy: {
+      file: CRASH_TEST,
+      name: 'an instance whose PostgreSQL crashes forgets what was committed without waiting for the disk, and lost',
+    },
+  },
+  {
+    name: 'half-a-restore-kept',
+    does: 'takes a restore for done when its tables are made, and keeps what it has read between two of them.',
+    file: 'src/storage/statements/poll-heads.ts',
+    edits: [
+      { find: "string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ',' ORDER BY t.oid)", replace: 'max(1)::text' },
+    ],
+    caughtBy: {
+      file: 'test/integration/restore.test.ts',
+      name: 'a dump that is restored under a running instance table by table, as pg_restore does, is shown whole when its triggers are there, whatever was read meanwhile',
+    },
+  },
+  {
+    name: 'changes-to-the-removed',
+    does: 'tells a user whom it still holds as a member what has changed since they were removed.',
+    file: 'src/cache/read/answer-reader.ts',
+    edits: [{ find: 'if (!loaded.isVisible)', replace: 'if (false)' }],
+    caughtBy: {
+      file: 'test/integration/poll.test.ts',
+      name: 'two instances on one database tell who was removed nothing of what came later, before the next poll',
     },
   },
   {
@@ -58,7 +101,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     file: POLLER,
     edits: [
       {
-        find: 'if (first.epoch !== this.#horizonEpoch || first.epoch !== this.state.epoch) await',
+        find: 'if (isAnother) await',
         replace: 'if (this.state.epoch === undefined) await',
       },
     ],

@@ -142,7 +142,7 @@ export class Poller implements OnApplicationShutdown {
     this.#horizon = first.horizon;
     this.#horizonEpoch = first.epoch;
     this.#continuity.note(first, start, answeredAt);
-    lease.confirm(start);
+    this.state.lease.confirm(start);
     this.state.hearsPeers = this.bus.isHealthy;
   }
 

@@ -46,20 +46,18 @@ $function$`,
 };
 
 /**
- * How far {@link ANNOUNCE} takes versions: further than any chat can have come between the dump and the restore, so that no version means
- * two things, and few enough that versions stay whole numbers in JavaScript for millions of restores.
+ * For who has restored a dump: no version from before means anything any more; instances and clients load all chats anew. The step is further
+ * than any chat can have come between the dump and the restore, so that no version means two things, and small enough that versions stay whole
+ * numbers in JavaScript for millions of restores.
  */
-const VERSION_STEP = 1_000_000_000;
-
-/** For who has restored a dump: no version from before means anything any more; instances and clients load all chats anew. */
 const ANNOUNCE: ReversibleSql = {
   up: [
     `CREATE FUNCTION scrollback_restored() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $function$
 DECLARE
+  step CONSTANT bigint := 1000000000;
   chats bigint;
 BEGIN
-  UPDATE chat_head h SET version = h.version + ${VERSION_STEP}, reset_version = h.version + ${VERSION_STEP},
-    changed_xid = pg_current_xact_id();
+  UPDATE chat_head h SET version = h.version + step, reset_version = h.version + step, changed_xid = pg_current_xact_id();
   GET DIAGNOSTICS chats = ROW_COUNT;
   RETURN chats;
 END

@@ -26,11 +26,13 @@ const SESSIONS = `(SELECT string_agg(a.pid || '@' || extract(epoch FROM a.backen
         FROM (SELECT a.pid, a.backend_start FROM pg_stat_activity a WHERE a.backend_start IS NOT NULL
               ORDER BY a.backend_start LIMIT 50) a)`;
 
+const HORIZON = `pg_snapshot_xmin(pg_current_snapshot())::text`;
+
 const HEADS = `
-    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${EPOCH} AS epoch) s`;
+    FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch) s`;
 
 const LOOK = `
-    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${EPOCH} AS epoch, ${SESSIONS} AS sessions) s`;
+    FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch, ${SESSIONS} AS sessions) s`;
 
 /**
  * Reads which chats have changed since the last look, in a way that no commit can slip through, oldest change first.
