@@ -24,6 +24,11 @@ export interface BusHarness {
   stop(): Promise<void>;
 }
 
+interface Joined {
+  readonly bus: LinkedBus;
+  readonly ear: BusEar;
+}
+
 const EPOCH = '7000000000000000001.00000001.16384';
 
 /** Changes of a chat that raise it from `from - 1`, one for each text. */
@@ -41,10 +46,17 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
     let harness: BusHarness;
     const running: LinkedBus[] = [];
 
-    async function join(ear = new BusEar(), bus = harness.bus()): Promise<{ bus: LinkedBus; ear: BusEar }> {
+    async function join(ear = new BusEar(), bus = harness.bus()): Promise<Joined> {
       running.push(bus);
       await bus.start(ear);
       return { bus, ear };
+    }
+
+    /** Two that have heard of each other. */
+    async function joinTwo(): Promise<[Joined, Joined]> {
+      const [ann, bob] = [await join(), await join()];
+      await until('they have heard of each other', () => ann.bus.hasPeers && bob.bus.hasPeers);
+      return [ann, bob];
     }
 
     beforeAll(async () => {
@@ -80,6 +92,22 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       expect([ann.bus.published, ann.bus.heard, ann.bus.dropped, ann.bus.versionOnly]).toEqual([1, 1, 0, 0]);
     });
 
+    it('sends nothing but heartbeats while nobody is there to hear it, and tells who comes what they may have missed', async () => {
+      const ann = await join();
+      const changes = changesOf(uuidV7(), 1, 'said to nobody');
+      ann.bus.publish(EPOCH, changes);
+      expect([ann.bus.hasPeers, ann.bus.waitingLength]).toEqual([false, 0]);
+      for (let version = 2; ; version++) {
+        const bob = await join();
+        const later = changesOf(changes.chatId, version, 'said as somebody comes');
+        ann.bus.publish(EPOCH, later);
+        await until('bob hears', () => bob.ear.heard.length > 0);
+        expect(bob.ear.heard.at(-1)).toMatchObject({ version, changes: later });
+        if (version === 4) break;
+        await bob.bus.stop();
+      }
+    });
+
     it('tells of large changes by the version, and of those beside them in full', async () => {
       const [ann, bob] = [await join(), await join()];
       const [large, small] = [changesOf(uuidV7(), 2, 'ő'.repeat(1_000_000)), changesOf(uuidV7(), 2, 'small')];
@@ -97,7 +125,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
     });
 
     it('tells of many chats at once, of each in order', async () => {
-      const [ann, bob] = [await join(), await join()];
+      const [ann, bob] = await joinTwo();
       const chatIds = Array.from({ length: 300 }, () => uuidV7());
       for (let version = 1; version <= 5; version++) {
         for (const chatId of chatIds) ann.bus.publish(EPOCH, changesOf(chatId, version, `text ${version}`));
@@ -161,7 +189,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
     });
 
     it('sends what waits before it stops, and nothing after', async () => {
-      const [ann, bob] = [await join(), await join()];
+      const [ann, bob] = await joinTwo();
       const chatIds = Array.from({ length: 100 }, () => uuidV7());
       for (const chatId of chatIds) ann.bus.publish(EPOCH, changesOf(chatId, 1, 'x'.repeat(3000)));
       await ann.bus.stop();

@@ -14,6 +14,15 @@ import { Outbox } from './outbox.js';
  */
 const COALESCE_MS = 2;
 
+/**
+ * A peer counts as there for this long after its last message. Shorter, and one that is paused for a moment is told less when it goes on; longer, and
+ * an instance that was left alone publishes to nobody for longer.
+ */
+const PEER_MS = 10_000;
+
+/** What is published while there is no peer is kept until the next heartbeat but one, for one that is just coming, and no more of it than this. */
+const MAX_KEPT = 1000;
+
 /** A start waits this long for the first heartbeat to come back, and then goes on without. */
 const START_TIMEOUT_MS = 3000;
 
@@ -26,6 +35,9 @@ const STOP_TIMEOUT_MS = 1000;
 
 /**
  * A bus over a link: coalesces what is published, tells by heartbeats whether it arrives, and opens the link anew when it does not.
+ *
+ * Without peers there is nothing to tell: an instance that has heard of none, and each tells of itself by its heartbeats, sends its own heartbeats and
+ * nothing else. Who comes later looks into the database when it has begun to listen, so that it misses nothing by that.
  *
  * The link is *closed* (a timer will open it), *opening*, or *open*. While it is not open, chats' versions wait instead of changes. It is
  * given up when it says that it is lost, when a send fails, and when heartbeats stay out. The pause before it is opened again is
@@ -47,6 +59,10 @@ export class LinkedBus implements CoherenceBus {
   /** Calls off the next flush; `undefined`: none is planned. */
   #cancelFlush: (() => void) | undefined;
   #flushedAtMs = -Infinity;
+  #peerHeardAtMs = -Infinity;
+  /** Changes that nobody was there to hear, and how many of them are from before the last heartbeat. */
+  #kept: { readonly epoch: string; readonly changes: Committed<ChatChanges> }[] = [];
+  #keptBefore = 0;
   #beatTimer: NodeJS.Timeout | undefined;
   #openTimer: NodeJS.Timeout | undefined;
   #onFirstBeat: (() => void) | undefined;
@@ -66,6 +82,11 @@ export class LinkedBus implements CoherenceBus {
 
   get isHealthy(): boolean {
     return this.#state === 'open' && this.#heartbeat.isHealthy(this.link.beatLanes);
+  }
+
+  /** Whether a peer has said something lately. */
+  get hasPeers(): boolean {
+    return this.now() - this.#peerHeardAtMs <= PEER_MS;
   }
 
   /** Sets of changes given to {@link publish} so far. */
@@ -109,7 +130,20 @@ export class LinkedBus implements CoherenceBus {
   publish(epoch: string, changes: Committed<ChatChanges>): void {
     if (this.#isStopped) return;
     this.#published++;
+    if (this.#state === 'open' && !this.hasPeers) {
+      if (this.#kept.length < MAX_KEPT) this.#kept.push({ epoch, changes });
+      return;
+    }
     this.#outbox.add(epoch, changes, this.#state === 'open');
+    this.#planFlush();
+  }
+
+  /** A peer has said something: what it may have come too late to find in the database is told as well. */
+  #notePeer(): void {
+    this.#peerHeardAtMs = this.now();
+    if (this.#kept.length === 0) return;
+    this.#keptBefore = 0;
+    for (const { epoch, changes } of this.#kept.splice(0)) this.#outbox.add(epoch, changes, true);
     this.#planFlush();
   }
 
@@ -180,6 +214,8 @@ export class LinkedBus implements CoherenceBus {
       return;
     }
     this.#heartbeat.begin();
+    this.#kept.splice(0, this.#keptBefore);
+    this.#keptBefore = this.#kept.length;
     this.#dueBeats = this.link.beatLanes;
     this.#flush();
   }
@@ -240,6 +276,7 @@ export class LinkedBus implements CoherenceBus {
       return;
     }
     if (message.head.sender === this.#sender) this.#noteReturn(lane, message.head.beat);
+    else this.#notePeer();
     for (const heard of message.heard) {
       this.#heard++;
       listener.onHeard(heard);
