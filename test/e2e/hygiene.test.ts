@@ -1,6 +1,8 @@
+import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 import { untilWarm } from './until-warm.js';
 
@@ -15,6 +17,8 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
 
 /** What would tell an attacker what to look up. */
 const TELLING = ['server', 'x-powered-by', 'via'];
+
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 /** The line of a stack, a path of the source, or the name of what failed. */
 const STACK = /\n\s+at |node_modules|\.(js|ts):\d+|QueryFailedError|pg_|SQLSTATE/;
@@ -130,4 +134,39 @@ describe('every answer', () => {
     expect(loaded.length).toBeGreaterThan(3);
     expect(loaded.filter((address) => /^(https?:)?\/\//.test(address))).toEqual([]);
   });
+
+  it('of the documentation is all that is served of what it is made with', async () => {
+    const page = await (await ask('/docs/')).text();
+    const loaded = [...page.matchAll(/(?:src|href)=["']([^"'#]+)["']/g)].map(([, address]) => address!);
+    expect(loaded).toContain('./swagger-ui-init.js');
+    for (const address of loaded) {
+      const answer = await ask(`/docs/${address}`);
+      expect([address, answer.status]).toEqual([address, 200]);
+      expect(await answer.text()).not.toContain('petstore');
+    }
+    const others = [...readdirSync('node_modules/swagger-ui-dist'), 'docs/swagger-ui-init.js', '%70ackage.json'].filter(
+      (name) => name !== 'index.html' && !loaded.includes(`./${name}`),
+    );
+    expect(others).toEqual(expect.arrayContaining(['swagger-initializer.js', 'package.json', 'swagger-ui.css.map']));
+    for (const name of others) {
+      const answer = await ask(`/docs/${name}`);
+      expect([name, answer.status, answer.headers.get('content-type')]).toEqual([name, 404, PROBLEM_TYPE]);
+      expect(await answer.json()).toMatchObject({ code: 'route_not_found' });
+    }
+  });
+
+  it.each([
+    [412, 'precondition_failed', { 'if-match': '"x"' }],
+    [416, 'range_not_satisfiable', { range: 'bytes=99999999-' }],
+  ])(
+    'of a file that refuses what is asked of it is a problem, %i, and no fault of ours',
+    async (status, code, headers) => {
+      const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+      const answer = await ask('/docs/swagger-ui.css', { headers });
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([status, PROBLEM_TYPE]);
+      expect(await answer.json()).toMatchObject({ status, code });
+      expect(logged).not.toHaveBeenCalled();
+      logged.mockRestore();
+    },
+  );
 });
