@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   expectation_failed: { status: 417, title: 'Expectation failed' },
   reply_target_missing: { status: 422, title: 'Reply to a missing message' },
   read_beyond_end: { status: 422, title: 'Read marker beyond the last message' },
+  answer_too_large: { status: 422, title: 'Answer too large' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal_error: { status: 500, title: 'Internal error' },
   overloaded: { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },
