@@ -3,6 +3,7 @@ import type { Callers } from '../auth/callers.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import type { Admission } from '../limits/rate-limiter.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
+import { overload } from '../limits/waiting-answers.js';
 import type { CrossOrigin } from './cross-origin.js';
 import { Refusal } from './refusal.js';
 import { RequestsAtWork } from './requests-at-work.js';
@@ -37,11 +38,8 @@ export function guardFrontDoor(
   headers: readonly string[],
   crossOrigin: CrossOrigin,
 ): void {
-  const { shedder, refusals } = limits;
-  const overloaded = new Refusal(
-    new ScrollbackError('overloaded', 'There is more to do than this instance can. Nothing was done.'),
-    headers,
-  );
+  const { shedder, refusals, answers } = limits;
+  const overloaded = new Refusal(overload(), headers);
   const limited = new Refusal(rateLimited(limits), headers);
   const atWork = new RequestsAtWork(shedder);
   let waiting = 0;
@@ -49,7 +47,8 @@ export function guardFrontDoor(
   server.removeAllListeners('request');
   const letIn = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url!;
-    if (shedder.isOverloaded && !ALWAYS_ANSWERED.test(url) && !crossOrigin.isPreflight(request)) {
+    const isOverloaded = shedder.isOverloaded || answers.areTooMany;
+    if (isOverloaded && !ALWAYS_ANSWERED.test(url) && !crossOrigin.isPreflight(request)) {
       refusals.overload++;
       overloaded.answer(request, response, crossOrigin.headersFor(request));
       return;

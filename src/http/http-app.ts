@@ -7,6 +7,7 @@ import { Callers } from '../auth/callers.js';
 import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
 import { RequestLimits } from '../limits/request-limits.js';
+import { WAITING_ANSWERS } from '../limits/waiting-answers.js';
 import { Metrics } from '../metrics/metrics.js';
 import { invalidField } from '../common/scrollback-error.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
@@ -103,13 +104,15 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     const isBroken = query !== -1 && request.url.includes('%', query) && !isDecodable(request.url.slice(query + 1));
     done(isBroken ? invalidField('query', 'is not percent-encoded UTF-8') : undefined);
   });
-  fastify.addHook('onSend', (request, reply, _payload, done) => {
+  const limits = app.get(RequestLimits);
+  fastify.decorate(WAITING_ANSWERS, limits.answers);
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    limits.answers.add(reply.raw, request.raw, lengthOf(payload));
     // What browsers ask before a page may ask is answered before the hooks that set headers.
     if (!reply.hasHeader(REQUEST_ID_HEADER)) setHeaders(reply, [...headers, REQUEST_ID_HEADER, request.id]);
     done();
   });
   const metrics = app.get(Metrics);
-  const limits = app.get(RequestLimits);
   const callers = app.get(Callers);
   watchRequests(fastify, metrics, options.slowRequestMs);
   app.useSecurityHeaders(SECURITY_HEADERS);
@@ -135,6 +138,12 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
 
 function setHeaders(reply: FastifyReply, headers: readonly string[]): void {
   for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
+}
+
+/** Bytes of an answer; 0 of one that is a stream, which holds up no more than it has just read. */
+function lengthOf(payload: unknown): number {
+  if (typeof payload === 'string') return Buffer.byteLength(payload);
+  return Buffer.isBuffer(payload) ? payload.length : 0;
 }
 
 function isDecodable(query: string): boolean {
