@@ -1,9 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Callers } from '../auth/callers.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import type { Admission } from '../limits/rate-limiter.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
 import { overload } from '../limits/waiting-answers.js';
+import { REQUEST_TIMEOUT } from './broken-request.js';
 import type { CrossOrigin } from './cross-origin.js';
 import { Refusal } from './refusal.js';
 import { RequestsAtWork } from './requests-at-work.js';
@@ -41,7 +43,7 @@ export function guardFrontDoor(
   const { shedder, refusals, answers } = limits;
   const overloaded = new Refusal(overload(), headers);
   const limited = new Refusal(rateLimited(limits), headers);
-  const atWork = new RequestsAtWork(shedder);
+  const atWork = new RequestsAtWork(shedder, server.requestTimeout);
   let waiting = 0;
   const listeners = server.listeners('request') as ((request: unknown, response: ServerResponse) => void)[];
   server.removeAllListeners('request');
@@ -73,7 +75,13 @@ export function guardFrontDoor(
     if (response.writableEnded) return;
     atWork.begin(request.socket, response);
   };
-  server.on('request', (request, response) => atWork.inTurn(request.socket, () => letIn(request, response)));
+  server.on('request', (request, response) => atWork.inTurn(request, () => letIn(request, response)));
+  const brokenListeners = server.listeners('clientError') as ((error: Error, socket: Socket) => void)[];
+  server.removeAllListeners('clientError');
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const tell = (): void => brokenListeners.forEach((listener) => listener.call(server, error, socket));
+    if (error.code !== REQUEST_TIMEOUT || !atWork.excuses(socket, tell)) tell();
+  });
   server.on('drop', () => {
     refusals.connections++;
   });

@@ -77,6 +77,18 @@ describe('requests at work', () => {
     expect(most).toBeLessThanOrEqual(16);
     socket.destroy();
   });
+
+  it('of a user who floods a connection with questions for hidden chats are all answered in their order', async () => {
+    const { socket, said } = await open();
+    const path = '/v1/chats/00000000-0000-4000-8000-000000000000';
+    const more = (at: number) => `Authorization: Bearer ${KEY}\r\nX-User-Id: mallory\r\nX-Request-Id: no-${at}\r\n`;
+    const places = Array.from({ length: 2000 }, (_unused, at) => at);
+    socket.write(places.map((at) => request(path, more(at))).join(''));
+    expect(await untilAnswered(said, places.length)).toBe(true);
+    expect(new Set(statusesIn(said()))).toEqual(new Set([404]));
+    expect([...said().matchAll(/x-request-id: no-(\d+)/gi)].map(([, at]) => Number(at))).toEqual(places);
+    socket.destroy();
+  });
 });
 
 describe('who cannot prove who they are', () => {
