@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SignJWT } from 'jose';
 import { RequestLimits } from '../../src/limits/request-limits.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { ApiClient } from '../support/api-client.js';
@@ -79,9 +80,13 @@ describe('requests at work', () => {
   });
 
   it('of a user who floods a connection with questions for hidden chats are all answered in their order', async () => {
+    const token = await new SignJWT({ sub: 'mallory' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime('1h')
+      .sign(Buffer.from(SETTINGS.AUTH_JWT_SECRET));
     const { socket, said } = await open();
     const path = '/v1/chats/00000000-0000-4000-8000-000000000000';
-    const more = (at: number) => `Authorization: Bearer ${KEY}\r\nX-User-Id: mallory\r\nX-Request-Id: no-${at}\r\n`;
+    const more = (at: number) => `Authorization: Bearer ${token}\r\nX-Request-Id: no-${at}\r\n`;
     const places = Array.from({ length: 2000 }, (_unused, at) => at);
     socket.write(places.map((at) => request(path, more(at))).join(''));
     expect(await untilAnswered(said, places.length)).toBe(true);
