@@ -11,6 +11,7 @@ import { DataSource } from 'typeorm';
 import { storageOptions } from '../dist/src/storage/data-source-options.js';
 import { EmbeddedPostgres } from '../dist/src/storage/embedded/embedded-postgres.js';
 import { migrate } from '../dist/src/storage/migrate.js';
+import { compiledTestNames } from './compiled-test-names.mjs';
 
 const TEMPLATE = 'scrollback_template';
 
@@ -72,7 +73,7 @@ function runJest(url) {
       '--disable-warning=ExperimentalWarning',
       '--expose-gc',
       jest,
-      ...process.argv.slice(2),
+      ...compiledTestNames(process.argv.slice(2)),
     ],
     { stdio: 'inherit', env: { ...process.env, TEST_DATABASE_URL: url } },
   );

@@ -1,8 +1,9 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { ScrollbackError } from '../common/scrollback-error.js';
 import { annotate, isTracing } from '../common/tracing.js';
 import { CacheState } from './cache-state.js';
 import { CacheStats, type CacheFamily, type CacheResult } from './cache-stats.js';
-import { CachedJson, joinParts } from './cached-json.js';
+import { CachedJson } from './cached-json.js';
 import { AnswerReader, type Answer, type ReadOptions } from './read/answer-reader.js';
 import { isDivergent, isInboxDivergent } from './read/divergence.js';
 import type { InboxPosition } from './read/inbox-cursor.js';
@@ -21,6 +22,19 @@ export type { ReadOptions } from './read/answer-reader.js';
 
 /** Injection token of the answers that go past the cache. */
 export const PAST_ANSWERS = Symbol('PastAnswers');
+
+/**
+ * Bytes of the newest messages of many chats together. Fewer and 200 chats of ordinary messages do not fit; more and a handful of requests
+ * take as much memory as the process has.
+ */
+const MAX_LATEST_BYTES = 16 * 2 ** 20;
+
+/**
+ * Chats that are read together of them, and messages of those. Fewer and chats that are not held cost a statement each; more and much is loaded
+ * for an answer that turns out too large.
+ */
+const MAX_CHATS_TOGETHER = 20;
+const MESSAGES_TOGETHER = 1000;
 
 /**
  * The cache's face: every read of chats, messages, participants and inboxes goes through it. What is held is answered
@@ -90,6 +104,8 @@ export class MessageCache {
 
   /**
    * Reads the newest messages of many chats, loading what is missing together. Chats not to be seen are left out.
+   *
+   * @throws ScrollbackError `answer_too_large` when they are more than 16 MiB; what would come after that has not been loaded.
    */
   async getLatest(
     chatIds: readonly string[],
@@ -105,18 +121,25 @@ export class MessageCache {
     limit: number,
     options: ReadOptions = {},
   ): Promise<{ readonly answer: CachedJson<WireLatest>; readonly isWhole: boolean }> {
-    await this.cached.prepare(chatIds, limit);
-    const pages: (string | Buffer)[] = [];
+    const parts: (string | Buffer)[] = [];
     let source: CacheResult = 'hit';
-    const found = await Promise.all(chatIds.map((chatId) => this.getMessages(chatId, { limit }, options)));
-    for (const page of found) {
-      if (page === undefined) continue;
-      if (page.source !== 'hit') source = page.source;
-      pages.push(page.toBuffer());
+    let [bytes, pages] = [0, 0];
+    const together = Math.min(MAX_CHATS_TOGETHER, Math.ceil(MESSAGES_TOGETHER / limit));
+    for (let from = 0; from < chatIds.length; from += together) {
+      const some = chatIds.slice(from, from + together);
+      await this.cached.prepare(some, limit);
+      for (const page of await Promise.all(some.map((chatId) => this.getMessages(chatId, { limit }, options)))) {
+        if (page === undefined) continue;
+        if (page.source !== 'hit') source = page.source;
+        bytes += page.byteLength;
+        if (bytes > MAX_LATEST_BYTES) throw answerTooLarge();
+        if (pages++ > 0) parts.push(',');
+        parts.push(...page.keptParts());
+      }
     }
     annotateRead('messages', source);
-    const answer = new CachedJson<WireLatest>(0, source, ['{"items":[', ...joinParts(pages), ']}']);
-    return { answer, isWhole: pages.length === chatIds.length };
+    const answer = new CachedJson<WireLatest>(0, source, ['{"items":[', ...parts, ']}']);
+    return { answer, isWhole: pages === chatIds.length };
   }
 
   /** Reads a part of a user's inbox, latest activity first. */
@@ -176,6 +199,13 @@ export class MessageCache {
     this.stats.count(family, result);
     annotateRead(family, result);
   }
+}
+
+function answerTooLarge(): ScrollbackError {
+  return new ScrollbackError(
+    'answer_too_large',
+    'The messages asked for are more than 16 MiB together. Ask for fewer chats or with a smaller limit.',
+  );
 }
 
 /** Tells the trace of the request what was read and how it was answered. */

@@ -48,7 +48,7 @@ export class InboxController {
     id: 'messages.latest',
     summary: 'Read the last messages of many chats. Chats that the caller may not see are left out.',
     answers: { 200: latestSchema },
-    problems: [413, 415],
+    problems: [413, 415, 422],
     headers: ['X-User-Id'],
   })
   async latest(

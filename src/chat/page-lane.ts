@@ -50,7 +50,9 @@ export class PageLane implements HitLane {
     if (status === 304) {
       response.writeHead(304, head).end();
     } else {
-      head.push('content-type', JSON_TYPE, 'content-length', String(page.byteLength));
+      const bytes = page.byteLength;
+      this.limits.answers.add(response, request, bytes);
+      head.push('content-type', JSON_TYPE, 'content-length', String(bytes));
       // The parts go to the socket as they are, in one call: copying them together took a tenth of the time. The texts among them are
       // of ASCII: an id, numbers, names of fields.
       response.cork();

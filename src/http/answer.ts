@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CacheResult } from '../cache/cache-stats.js';
 import type { CachedJson } from '../cache/cached-json.js';
+import { WAITING_ANSWERS, type WaitingAnswers } from '../limits/waiting-answers.js';
 
 const CACHE_STATUS: Readonly<Record<CacheResult, string>> = {
   hit: 'scrollback; hit',
@@ -46,16 +47,26 @@ export function isNotModified(ifNoneMatch: string | undefined, answer: CachedJso
   return isMatch(ifNoneMatch, chatEtag(answer.tagVersion));
 }
 
-/** Sends a cached answer of one chat, or 304 if the caller has this version of it already. */
+/**
+ * Sends a cached answer of one chat, or 304 if the caller has this version of it already.
+ *
+ * @throws ScrollbackError `overloaded`; nothing has been sent.
+ */
 export function sendChatAnswer(request: FastifyRequest, reply: FastifyReply, answer: CachedJson<unknown>): void {
+  requireRoom(reply, answer);
   const headers = chatAnswerHeaders(answer);
   for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
   if (isNotModified(request.headers['if-none-match'], answer)) void reply.code(304).send();
   else sendJson(reply, answer.toBuffer());
 }
 
-/** Sends a cached answer that is not of one chat. */
+/**
+ * Sends a cached answer that is not of one chat.
+ *
+ * @throws ScrollbackError `overloaded`; nothing has been sent.
+ */
 export function sendAnswer(reply: FastifyReply, answer: CachedJson<unknown>): void {
+  requireRoom(reply, answer);
   void reply.header('cache-status', CACHE_STATUS[answer.source]).header('cache-control', 'private, no-cache');
   sendJson(reply, answer.toBuffer());
 }
@@ -68,6 +79,11 @@ export function setChatVersion(reply: FastifyReply, version: number): FastifyRep
 /** Sends JSON that is text or bytes already. */
 export function sendJson(reply: FastifyReply, json: string | Buffer): void {
   void reply.header('content-type', JSON_TYPE).send(json);
+}
+
+/** @throws ScrollbackError `overloaded` when too much waits for its readers for another large answer to be put together. */
+function requireRoom(reply: FastifyReply, answer: CachedJson<unknown>): void {
+  reply.server.getDecorator<WaitingAnswers>(WAITING_ANSWERS).requireRoom(answer.byteLength);
 }
 
 /** The entity tag of everything that is told of a chat at a version. */

@@ -8,7 +8,7 @@ import { securityHeaderList } from './security-headers.js';
 const HEADER_OVERFLOW = 'HPE_HEADER_OVERFLOW';
 
 /** Node's code for a request that does not come to its end in time. */
-const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
+export const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 
 /** What Node says of bytes that it cannot read. */
 interface BrokenRequestError extends Error {

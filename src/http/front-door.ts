@@ -1,11 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Callers } from '../auth/callers.js';
-import { requestIdOf, REQUEST_ID_HEADER } from '../common/request-id.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import type { Admission } from '../limits/rate-limiter.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
+import { overload } from '../limits/waiting-answers.js';
+import { REQUEST_TIMEOUT } from './broken-request.js';
+import type { CrossOrigin } from './cross-origin.js';
+import { Refusal } from './refusal.js';
 import { RequestsAtWork } from './requests-at-work.js';
-import { problemOf, retryAfterSeconds, type Problem } from './problem.js';
 
 /** What is answered however much there is to do: an instance that is busy must not look dead, and must show why it is busy. */
 const ALWAYS_ANSWERED = /^\/(health\/|metrics(\?|$))/;
@@ -28,41 +31,41 @@ const API_PREFIX = '/v1/';
  * as much. Bounds connections, too.
  *
  * @param headers - names and values of headers of every answer.
+ * @param crossOrigin - what browsers are told of refusals. What they ask before they let a page ask is not refused, but answered as always.
  */
 export function guardFrontDoor(
   server: Server,
   callers: Callers,
   limits: RequestLimits,
   headers: readonly string[],
+  crossOrigin: CrossOrigin,
 ): void {
-  const { shedder, refusals } = limits;
-  const overloaded = refusalOf(
-    new ScrollbackError('overloaded', 'There is more to do than this instance can. Nothing was done.'),
-    headers,
-  );
-  const limited = refusalOf(rateLimited(limits), headers);
-  const atWork = new RequestsAtWork(shedder);
+  const { shedder, refusals, answers } = limits;
+  const overloaded = new Refusal(overload(), headers);
+  const limited = new Refusal(rateLimited(limits), headers);
+  const atWork = new RequestsAtWork(shedder, server.requestTimeout);
   let waiting = 0;
   const listeners = server.listeners('request') as ((request: unknown, response: ServerResponse) => void)[];
   server.removeAllListeners('request');
   const letIn = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url!;
-    if (shedder.isOverloaded && !ALWAYS_ANSWERED.test(url)) {
+    const isOverloaded = shedder.isOverloaded || answers.areTooMany;
+    if (isOverloaded && !ALWAYS_ANSWERED.test(url) && !crossOrigin.isPreflight(request)) {
       refusals.overload++;
-      refuse(overloaded, request, response, []);
+      overloaded.answer(request, response, crossOrigin.headersFor(request));
       return;
     }
     const admission = limits.rateMax > 0 && url.startsWith(API_PREFIX) ? look(request, callers, limits) : undefined;
-    if (admission?.isAdmitted === false) {
+    if (admission?.isAdmitted === false && !crossOrigin.isPreflight(request)) {
       refusals.rate++;
-      const more = rateRefusalHeaders(admission, limits);
+      const more = [...rateRefusalHeaders(admission, limits), ...crossOrigin.headersFor(request)];
       if (waiting >= MAX_WAITING_REFUSALS) {
-        refuse(limited, request, response, more);
+        limited.answer(request, response, more);
       } else {
         waiting++;
         setTimeout(() => {
           waiting--;
-          refuse(limited, request, response, more);
+          limited.answer(request, response, more);
         }, REFUSAL_PAUSE_MS);
       }
       return;
@@ -72,7 +75,13 @@ export function guardFrontDoor(
     if (response.writableEnded) return;
     atWork.begin(request.socket, response);
   };
-  server.on('request', (request, response) => atWork.inTurn(request.socket, () => letIn(request, response)));
+  server.on('request', (request, response) => atWork.inTurn(request, () => letIn(request, response)));
+  const brokenListeners = server.listeners('clientError') as ((error: Error, socket: Socket) => void)[];
+  server.removeAllListeners('clientError');
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const tell = (): void => brokenListeners.forEach((listener) => listener.call(server, error, socket));
+    if (error.code !== REQUEST_TIMEOUT || !atWork.excuses(socket, tell)) tell();
+  });
   server.on('drop', () => {
     refusals.connections++;
   });
@@ -89,30 +98,6 @@ export function rateLimited({ rateMax }: RequestLimits): ScrollbackError {
 /** Headers of its answer, as names and values in turn. */
 export function rateRefusalHeaders(admission: Admission, { rateMax }: RequestLimits): string[] {
   return [...rateHeaders(admission, rateMax), 'retry-after', String(Math.max(1, Math.ceil(admission.restMs / 1000)))];
-}
-
-/** An answer that is the same each time. */
-interface Refusal {
-  readonly status: number;
-  readonly head: readonly string[];
-  readonly body: string;
-}
-
-function refusalOf(error: ScrollbackError, headers: readonly string[]): Refusal {
-  const problem: Problem = problemOf(error);
-  const body = JSON.stringify(problem);
-  const retryAfter = retryAfterSeconds(problem);
-  const head = [
-    ...headers,
-    ...['content-type', 'application/problem+json; charset=utf-8', 'content-length', String(Buffer.byteLength(body))],
-    ...(retryAfter === undefined ? [] : ['retry-after', String(retryAfter)]),
-  ];
-  return { status: problem.status, head, body };
-}
-
-function refuse(refusal: Refusal, request: IncomingMessage, response: ServerResponse, more: readonly string[]): void {
-  const head = [...refusal.head, ...more, REQUEST_ID_HEADER, requestIdOf(request.headers)];
-  response.writeHead(refusal.status, head).end(refusal.body);
 }
 
 /** How a caller stands who is known already; `undefined` says nothing. */

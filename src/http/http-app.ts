@@ -7,12 +7,14 @@ import { Callers } from '../auth/callers.js';
 import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
 import { RequestLimits } from '../limits/request-limits.js';
+import { WAITING_ANSWERS } from '../limits/waiting-answers.js';
 import { Metrics } from '../metrics/metrics.js';
 import { invalidField } from '../common/scrollback-error.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { admitRequests } from './admission.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { EXPOSED_HEADERS } from './answer.js';
+import { CrossOrigin } from './cross-origin.js';
 import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
 import { guardFrontDoor } from './front-door.js';
@@ -20,6 +22,7 @@ import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { watchRequests } from './request-watch.js';
 import { SECURITY_HEADERS, securityHeaderList } from './security-headers.js';
+import { NO_BARE_ANSWERS, refuseUnmetDemands } from './unmet-demands.js';
 
 /** Longest path parameter after decoding: 128 characters of a user id are up to 512 bytes, percent-encoded three times that. */
 const MAX_PARAM_LENGTH = 1600;
@@ -65,13 +68,17 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_MS,
     // Where headers have longer than the request as a whole, Node lets a body take for ever; and Fastify sets the one alone.
-    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10 },
+    http: {
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10,
+      ...NO_BARE_ANSWERS,
+    },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     genReqId: (request: IncomingMessage) => requestIdOf(request.headers),
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       // Such requests pass no hook.
-      for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
+      setHeaders(reply, headers);
       filter.answer(error, request, reply);
     },
   });
@@ -97,20 +104,46 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     const isBroken = query !== -1 && request.url.includes('%', query) && !isDecodable(request.url.slice(query + 1));
     done(isBroken ? invalidField('query', 'is not percent-encoded UTF-8') : undefined);
   });
-  const metrics = app.get(Metrics);
   const limits = app.get(RequestLimits);
+  fastify.decorate(WAITING_ANSWERS, limits.answers);
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    limits.answers.add(reply.raw, request.raw, lengthOf(payload));
+    // What browsers ask before a page may ask is answered before the hooks that set headers.
+    if (!reply.hasHeader(REQUEST_ID_HEADER)) setHeaders(reply, [...headers, REQUEST_ID_HEADER, request.id]);
+    done();
+  });
+  const metrics = app.get(Metrics);
   const callers = app.get(Callers);
   watchRequests(fastify, metrics, options.slowRequestMs);
   app.useSecurityHeaders(SECURITY_HEADERS);
   if (options.corsOrigins.length > 0) {
-    app.enableCors({ origin: [...options.corsOrigins], methods: CORS_METHODS, exposedHeaders: EXPOSED_HEADERS });
+    app.enableCors({
+      origin: [...options.corsOrigins],
+      methods: CORS_METHODS,
+      exposedHeaders: EXPOSED_HEADERS,
+      // Else OPTIONS that no browser has sent is refused with a text that is no problem.
+      strictPreflight: false,
+    });
   }
   admitRequests(fastify, callers, limits, (error, request, reply) => filter.answer(error, request, reply));
   serveOpenApi(app);
   openHitLane(fastify, new PageLane(app.get(MessageCache), callers, limits, metrics, headers));
-  guardFrontDoor(fastify.server as Server, callers, limits, headers);
+  const server = fastify.server as Server;
+  const crossOrigin = new CrossOrigin(options.corsOrigins);
+  guardFrontDoor(server, callers, limits, headers, crossOrigin);
+  refuseUnmetDemands(server, headers, (request) => crossOrigin.headersFor(request));
   fastify.server.maxConnections = options.maxConnections;
   return app;
+}
+
+function setHeaders(reply: FastifyReply, headers: readonly string[]): void {
+  for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
+}
+
+/** Bytes of an answer; 0 of one that is a stream, which holds up no more than it has just read. */
+function lengthOf(payload: unknown): number {
+  if (typeof payload === 'string') return Buffer.byteLength(payload);
+  return Buffer.isBuffer(payload) ? payload.length : 0;
 }
 
 function isDecodable(query: string): boolean {

@@ -6,8 +6,30 @@ import { problemSchema } from '../chat/wire-schemas.js';
 type OpenApiDocument = ReturnType<typeof SwaggerModule.createDocument>;
 type SchemaMap = NonNullable<NonNullable<OpenApiDocument['components']>['schemas']>;
 
+/** What the page at `/docs` is made of. The package of Swagger UI has more, examples of elsewhere among it, and all of it would be served. */
+const PAGE_FILES: ReadonlySet<string> = new Set([
+  '/docs/',
+  '/docs/index.html',
+  '/docs/swagger-ui.css',
+  '/docs/swagger-ui-bundle.js',
+  '/docs/swagger-ui-standalone-preset.js',
+  '/docs/swagger-ui-init.js',
+  '/docs/favicon-16x16.png',
+  '/docs/favicon-32x32.png',
+]);
+
 /** Serves the OpenAPI document at `/openapi.json` and Swagger UI at `/docs`. */
 export function serveOpenApi(app: NestFastifyApplication): void {
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', (request, reply, done) => {
+      const { url } = request.routeOptions;
+      // The route of files has the name behind it, decoded as whoever serves it reads it.
+      const path = url === '/docs/*' ? `/docs/${(request.params as { readonly '*': string })['*']}` : url;
+      if (path?.startsWith('/docs/') === true && !PAGE_FILES.has(path)) reply.callNotFound();
+      else done();
+    });
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',

@@ -5,8 +5,13 @@ import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { errorFields } from '../common/error-fields.js';
 import type { LogEvent } from '../common/log-line.js';
+import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
+import { ScrollbackError } from '../common/scrollback-error.js';
 import { Metrics } from '../metrics/metrics.js';
+import { answerBrokenRequest } from './broken-request.js';
+import { Refusal } from './refusal.js';
 import { securityHeaderList } from './security-headers.js';
+import { NO_BARE_ANSWERS, refuseUnmetDemands } from './unmet-demands.js';
 
 /** What is asked of the application; nothing else of it can be reached by this port. */
 const PROBE = /^\/health\/(live|ready|startup)$/;
@@ -21,61 +26,78 @@ const MAX_CONNECTIONS = 1000;
  * `/metrics` and `/health` on a port of their own, for operators who keep them off the public one.
  */
 export class OperationsServer {
-  private constructor(private readonly server: Server) {}
+  readonly #server: Server;
+  readonly #headers = securityHeaderList();
+  readonly #readOnly = this.#refusal('method_not_allowed', 'Only to be read.');
+  readonly #unknown = this.#refusal('route_not_found', 'Here are /metrics and /health alone.');
+  readonly #failed = this.#refusal('internal_error', 'Not answered. The log has the details.');
 
-  /** Starts to listen. */
-  static async listen(app: NestFastifyApplication, port: number, host: string): Promise<OperationsServer> {
-    const headers = securityHeaderList();
+  private constructor(private readonly app: NestFastifyApplication) {
     const limits = {
       requestTimeout: REQUEST_TIMEOUT_MS,
       headersTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10,
     };
-    const server = createServer(limits, (request, response) => {
-      for (let at = 0; at < headers.length; at += 2) response.setHeader(headers[at]!, headers[at + 1]!);
-      answer(app, request, response).catch((error: unknown) => {
+    this.#server = createServer({ ...limits, ...NO_BARE_ANSWERS }, (request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
         new Logger('Operations').error({
           event: 'operations_failed',
           message: 'A probe or a scrape was not answered.',
           ...errorFields(error),
         } satisfies LogEvent);
         if (response.headersSent) response.destroy();
-        else response.writeHead(503, { 'content-type': 'text/plain' }).end('Not answered; the log says why.\n');
+        else this.#failed.answer(request, response);
       });
     });
-    server.maxConnections = MAX_CONNECTIONS;
-    server.listen(port, host);
-    await once(server, 'listening');
-    return new OperationsServer(server);
+    this.#server.on('clientError', answerBrokenRequest);
+    refuseUnmetDemands(this.#server, this.#headers);
+    this.#server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** Starts to listen. */
+  static async listen(app: NestFastifyApplication, port: number, host: string): Promise<OperationsServer> {
+    const operations = new OperationsServer(app);
+    operations.#server.listen(port, host);
+    await once(operations.#server, 'listening');
+    return operations;
   }
 
   /** The port that it listens on. */
   get port(): number {
-    return (this.server.address() as AddressInfo).port;
+    return (this.#server.address() as AddressInfo).port;
   }
 
   /** Stops listening. */
   async close(): Promise<void> {
-    this.server.close();
-    this.server.closeAllConnections();
-    await once(this.server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
   }
-}
 
-async function answer(app: NestFastifyApplication, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = (request.url ?? '/').replace(/\?.*$/s, '');
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.writeHead(405, { 'content-type': 'text/plain', allow: 'GET, HEAD' }).end('Only to be read.\n');
-  } else if (path === '/metrics') {
-    const { registry } = app.get(Metrics);
-    const text = await registry.metrics();
-    response.writeHead(200, { 'content-type': registry.contentType }).end(text);
-  } else if (PROBE.test(path)) {
-    // The checks live in the application: it is asked, so that both ports say the same; without a connection, as there may be none left.
-    const checked = await app.inject({ method: 'GET', url: path });
-    const type = String(checked.headers['content-type'] ?? 'application/json');
-    response.writeHead(checked.statusCode, { 'content-type': type }).end(checked.body);
-  } else {
-    response.writeHead(404, { 'content-type': 'text/plain' }).end('Here are /metrics and /health alone.\n');
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '/').replace(/\?.*$/s, '');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      this.#readOnly.answer(request, response, ['allow', 'GET, HEAD']);
+    } else if (path === '/metrics') {
+      const { registry } = this.app.get(Metrics);
+      this.#send(request, response, 200, registry.contentType, await registry.metrics());
+    } else if (PROBE.test(path)) {
+      // The checks live in the application: it is asked, so that both ports say the same; without a connection, as there may be none left.
+      const checked = await this.app.inject({ method: 'GET', url: path });
+      const type = String(checked.headers['content-type'] ?? 'application/json');
+      this.#send(request, response, checked.statusCode, type, checked.body);
+    } else {
+      this.#unknown.answer(request, response);
+    }
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, status: number, type: string, body: string): void {
+    const length = String(Buffer.byteLength(body));
+    const head = [...this.#headers, 'content-type', type, 'content-length', length];
+    response.writeHead(status, [...head, REQUEST_ID_HEADER, requestIdOf(request.headers)]).end(body);
+  }
+
+  #refusal(code: 'method_not_allowed' | 'route_not_found' | 'internal_error', detail: string): Refusal {
+    return new Refusal(new ScrollbackError(code, detail), this.#headers);
   }
 }

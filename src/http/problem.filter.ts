@@ -1,12 +1,16 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { currentActivity } from '../common/activity.js';
+import type { ErrorCode } from '../common/error-codes.js';
 import { errorFields } from '../common/error-fields.js';
 import type { LogEvent } from '../common/log-line.js';
 import { REQUEST_ID_HEADER, traceIdOf } from '../common/request-id.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { hidesFrom, untilEven } from './even-answers.js';
 import { problemOf, retryAfterSeconds } from './problem.js';
+
+/** Codes of answers whose time could tell of chats that their reader is not to know of. */
+const HIDING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['chat_not_found', 'answer_too_large']);
 
 /** Answers every error as `application/problem+json`, and logs those that are our fault. */
 @Catch()
@@ -16,8 +20,8 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const context = host.switchToHttp();
     const [request, reply] = [context.getRequest<FastifyRequest>(), context.getResponse<FastifyReply>()];
-    const isHidden = error instanceof ScrollbackError && error.code === 'chat_not_found' && hidesFrom(request);
-    if (isHidden) void this.#answerEvenly(error, request, reply);
+    const mayHide = error instanceof ScrollbackError && HIDING.has(error.code);
+    if (mayHide && hidesFrom(request)) void this.#answerEvenly(error, request, reply);
     else this.answer(error, request, reply);
   }
 

@@ -29,14 +29,18 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_ASYNC_CONSTRAINT: 'invalid_input',
 };
 
+/** What the framework's statuses are to us. Others below 500 are faults of the caller's too, and `invalid_input`. */
 const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  400: 'invalid_input',
   401: 'unauthenticated',
   403: 'forbidden',
   404: 'route_not_found',
+  408: 'request_timeout',
+  412: 'precondition_failed',
   413: 'body_too_large',
-  414: 'invalid_input',
   415: 'unsupported_media_type',
+  416: 'range_not_satisfiable',
+  429: 'rate_limited',
+  431: 'headers_too_large',
 };
 
 /**
@@ -47,8 +51,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof ScrollbackError) return problem(error.code, error.message, error.errors);
   const fastifyCode = error instanceof Error && 'code' in error ? FASTIFY_CODES[String(error.code)] : undefined;
   if (fastifyCode !== undefined) return problem(fastifyCode, (error as Error).message);
-  const status = statusOf(error);
-  const code = status === undefined ? undefined : CODES_BY_STATUS[status];
+  const code = codeOf(statusOf(error));
   if (code === 'route_not_found') return problem(code, 'There is no route with this method and path.');
   if (code !== undefined) return problem(code, (error as Error).message);
   return problem('internal_error', 'Something went wrong on our side. The log has the details.');
@@ -63,6 +66,11 @@ function problem(code: ErrorCode, text: string, errors?: readonly FieldError[]):
   const detail = text.length <= DETAIL_LENGTH ? text : `${text.slice(0, DETAIL_LENGTH)}…`;
   const { status, title } = ERROR_CODES[code];
   return { type: `${TYPE_PREFIX}${code}`, title, status, detail, code, ...(errors === undefined ? {} : { errors }) };
+}
+
+function codeOf(status: number | undefined): ErrorCode | undefined {
+  if (status === undefined || !(status >= 400 && status < 500)) return undefined;
+  return CODES_BY_STATUS[status] ?? 'invalid_input';
 }
 
 function statusOf(error: unknown): number | undefined {

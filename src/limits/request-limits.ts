@@ -6,6 +6,7 @@ import { LIMITS_OPTIONS, type LimitsOptions } from './limits-options.js';
 import { LoadShedder } from './load-shedder.js';
 import { RateLimiter, type Admission } from './rate-limiter.js';
 import { RateSharing } from './rate-sharing.js';
+import { WaitingAnswers } from './waiting-answers.js';
 
 /** Why requests and connections are refused before anybody looks at what they want. */
 export const REFUSAL_CAUSES = ['rate', 'overload', 'connections'] as const;
@@ -17,6 +18,7 @@ export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 @Injectable()
 export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly shedder: LoadShedder;
+  readonly answers = new WaitingAnswers();
   readonly refusals: Record<RefusalCause, number> = { rate: 0, overload: 0, connections: 0 };
   readonly #rates: RateLimiter | undefined;
   #sharing: RateSharing | undefined;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SignJWT } from 'jose';
 import { RequestLimits } from '../../src/limits/request-limits.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { ApiClient } from '../support/api-client.js';
@@ -75,6 +76,22 @@ describe('requests at work', () => {
     expect(await answered).toBe(true);
     expect(statusesIn(said())).toEqual(wanted);
     expect(most).toBeLessThanOrEqual(16);
+    socket.destroy();
+  });
+
+  it('of a user who floods a connection with questions for hidden chats are all answered in their order', async () => {
+    const token = await new SignJWT({ sub: 'mallory' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime('1h')
+      .sign(Buffer.from(SETTINGS.AUTH_JWT_SECRET));
+    const { socket, said } = await open();
+    const path = '/v1/chats/00000000-0000-4000-8000-000000000000';
+    const more = (at: number) => `Authorization: Bearer ${token}\r\nX-Request-Id: no-${at}\r\n`;
+    const places = Array.from({ length: 2000 }, (_unused, at) => at);
+    socket.write(places.map((at) => request(path, more(at))).join(''));
+    expect(await untilAnswered(said, places.length)).toBe(true);
+    expect(new Set(statusesIn(said()))).toEqual(new Set([404]));
+    expect([...said().matchAll(/x-request-id: no-(\d+)/gi)].map(([, at]) => Number(at))).toEqual(places);
     socket.destroy();
   });
 });

@@ -1,6 +1,8 @@
+import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 import { untilWarm } from './until-warm.js';
 
@@ -16,6 +18,8 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
 /** What would tell an attacker what to look up. */
 const TELLING = ['server', 'x-powered-by', 'via'];
 
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
 /** The line of a stack, a path of the source, or the name of what failed. */
 const STACK = /\n\s+at |node_modules|\.(js|ts):\d+|QueryFailedError|pg_|SQLSTATE/;
 
@@ -23,7 +27,10 @@ describe('every answer', () => {
   let running: TestInstance;
   let chatId: string;
   beforeAll(async () => {
-    running = await startTestInstance({ CORS_ORIGINS: 'https://chat.example, https://other.example' });
+    running = await startTestInstance({
+      CORS_ORIGINS: 'https://chat.example, https://other.example',
+      METRICS_PORT: '0',
+    });
     await untilWarm(running.api);
     ({ id: chatId } = await running.api.createChat({ participants: [{ userId: 'ann' }] }));
     await running.api.send(chatId, { senderId: 'ann', text: 'hello' });
@@ -77,14 +84,51 @@ describe('every answer', () => {
     if (status >= 400) expect(body).not.toMatch(STACK);
   });
 
-  it('to what is not even HTTP is careful as well', async () => {
-    const socket = connect(Number(new URL(running.instance.url).port), '127.0.0.1');
-    socket.write('GARBAGE\r\n\r\n');
-    const answer = await text(socket);
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer.toLowerCase()).toContain('\r\nx-content-type-options: nosniff\r\n');
-    expect(answer.toLowerCase()).toContain('\r\ncontent-security-policy: ');
-    expect(answer).not.toMatch(STACK);
+  const HOST = 'Host: x\r\n';
+  const PREFLIGHT = 'Origin: https://chat.example\r\nAccess-Control-Request-Method: POST\r\n';
+  const RAW: readonly (readonly [string, number, string])[] = [
+    ['what is not even HTTP', 400, 'GARBAGE\r\n\r\n'],
+    ['what names no host', 400, 'GET /health/live HTTP/1.1\r\n\r\n'],
+    ['what names no host and expects something', 400, 'GET /health/live HTTP/1.1\r\nExpect: wonders\r\n\r\n'],
+    ['HTTP/1.0, which names no host', 200, 'GET /health/live HTTP/1.0\r\n\r\n'],
+    ['what expects something', 417, `GET /health/live HTTP/1.1\r\n${HOST}Expect: wonders\r\n\r\n`],
+    ['headers that are too large', 431, `GET / HTTP/1.1\r\n${HOST}X-A: ${'a'.repeat(20_000)}\r\n\r\n`],
+    ['an address that is none', 400, `GET nowhere HTTP/1.1\r\n${HOST}\r\n`],
+  ];
+  const RAW_OF_API: typeof RAW = [
+    ['a method that nobody knows', 404, `PROPFIND /v1/chats HTTP/1.1\r\n${HOST}\r\n`],
+    ['a question for a page of an allowed origin', 204, `OPTIONS /v1/chats HTTP/1.1\r\n${HOST}${PREFLIGHT}\r\n`],
+    ['a question for a page of another', 204, `OPTIONS / HTTP/1.1\r\n${HOST}${PREFLIGHT.replace('chat', 'a')}\r\n`],
+    ['a question for no page', 204, `OPTIONS /v1/chats HTTP/1.1\r\n${HOST}\r\n`],
+    ['a question for all', 204, `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`],
+  ];
+  const RAW_OF_OPERATORS: typeof RAW = [
+    ['what is not there', 404, `GET /v1/chats HTTP/1.1\r\n${HOST}\r\n`],
+    ['who wants to change something', 405, `POST /metrics HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n`],
+    ['a scrape', 200, `GET /metrics HTTP/1.1\r\n${HOST}\r\n`],
+  ];
+  it.each([
+    ...[...RAW, ...RAW_OF_API].map(([to, status, bytes]) => ['', to, status, bytes] as const),
+    ...[...RAW, ...RAW_OF_OPERATORS].map(
+      ([to, status, bytes]) => ['of the operators’ port ', to, status, bytes] as const,
+    ),
+  ])('%sto %s is careful as well, and says what is wrong as a problem', async (port, _to, status, bytes) => {
+    const api = Number(new URL(running.instance.url).port);
+    const socket = connect(port === '' ? api : running.instance.operationsPort!, '127.0.0.1');
+    socket.write(bytes.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+    const [head, body] = (await text(socket)).split(/\r\n\r\n([^]*)/) as [string, string];
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    const headers = new Map(
+      [...head.matchAll(/^([^:\r\n]+): (.*?)\r?$/gm)].map(([, name, value]) => [name!.toLowerCase(), value!]),
+    );
+    for (const [name, value] of Object.entries({ ...EXPECTED, 'x-request-id': /./ }))
+      expect([name, headers.get(name)]).toEqual([name, expect.stringMatching(value)]);
+    for (const name of TELLING) expect([name, headers.get(name)]).toEqual([name, undefined]);
+    if (status >= 400) {
+      expect(headers.get('content-type')).toBe(PROBLEM_TYPE);
+      expect(JSON.parse(body)).toMatchObject({ status, code: expect.any(String), detail: expect.any(String) });
+      expect(body).not.toMatch(STACK);
+    }
   });
 
   it('may be read by pages of the origins that are set, and by no others', async () => {
@@ -130,4 +174,39 @@ describe('every answer', () => {
     expect(loaded.length).toBeGreaterThan(3);
     expect(loaded.filter((address) => /^(https?:)?\/\//.test(address))).toEqual([]);
   });
+
+  it('of the documentation is all that is served of what it is made with', async () => {
+    const page = await (await ask('/docs/')).text();
+    const loaded = [...page.matchAll(/(?:src|href)=["']([^"'#]+)["']/g)].map(([, address]) => address!);
+    expect(loaded).toContain('./swagger-ui-init.js');
+    for (const address of loaded) {
+      const answer = await ask(`/docs/${address}`);
+      expect([address, answer.status]).toEqual([address, 200]);
+      expect(await answer.text()).not.toContain('petstore');
+    }
+    const others = [...readdirSync('node_modules/swagger-ui-dist'), 'docs/swagger-ui-init.js', '%70ackage.json'].filter(
+      (name) => name !== 'index.html' && !loaded.includes(`./${name}`),
+    );
+    expect(others).toEqual(expect.arrayContaining(['swagger-initializer.js', 'package.json', 'swagger-ui.css.map']));
+    for (const name of others) {
+      const answer = await ask(`/docs/${name}`);
+      expect([name, answer.status, answer.headers.get('content-type')]).toEqual([name, 404, PROBLEM_TYPE]);
+      expect(await answer.json()).toMatchObject({ code: 'route_not_found' });
+    }
+  });
+
+  it.each([
+    [412, 'precondition_failed', { 'if-match': '"x"' }],
+    [416, 'range_not_satisfiable', { range: 'bytes=99999999-' }],
+  ])(
+    'of a file that refuses what is asked of it is a problem, %i, and no fault of ours',
+    async (status, code, headers) => {
+      const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+      const answer = await ask('/docs/swagger-ui.css', { headers });
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([status, PROBLEM_TYPE]);
+      expect(await answer.json()).toMatchObject({ status, code });
+      expect(logged).not.toHaveBeenCalled();
+      logged.mockRestore();
+    },
+  );
 });

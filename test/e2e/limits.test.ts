@@ -206,6 +206,43 @@ describe('an instance with more to do than it can', () => {
     }
   });
 
+  it('refuses in words that pages of allowed origins may read, and answers what browsers ask before', async () => {
+    const origin = 'https://chat.example';
+    const running = await startTestInstance({
+      CORS_ORIGINS: origin,
+      MAX_EVENT_LOOP_DELAY_MS: '0',
+      RATE_LIMIT_MAX: '1',
+      RATE_LIMIT_WINDOW_MS: HOUR_MS,
+    });
+    const { shedder } = running.instance.app.get(RequestLimits);
+    const ask = (from: string, method = 'GET'): Promise<Response> =>
+      fetch(`${running.instance.url}/v1/admin/cache`, {
+        method,
+        headers: { origin: from, ...(method === 'OPTIONS' ? { 'access-control-request-method': 'GET' } : {}) },
+      });
+    const first = await ask(origin);
+    for (const [status, code] of [
+      [429, 'rate_limited'],
+      [503, 'overloaded'],
+    ] as const) {
+      for (let look = 0; code === 'overloaded' && look < 2; look++) shedder.note(1);
+      const refused = await ask(origin);
+      expect([refused.status, await refused.json()]).toEqual([status, expect.objectContaining({ code })]);
+      for (const name of ['access-control-allow-origin', 'access-control-expose-headers'])
+        expect([name, refused.headers.get(name)]).toEqual([name, first.headers.get(name)]);
+      expect(refused.headers.get('access-control-allow-origin')).toBe(origin);
+      expect(refused.headers.get('access-control-expose-headers')).toContain('retry-after');
+      expect(refused.headers.get('vary')).toMatch(/origin/i);
+      const other = await ask('https://evil.example');
+      expect([other.status, other.headers.get('access-control-allow-origin')]).toEqual([status, null]);
+      expect(other.headers.get('vary')).toMatch(/origin/i);
+      const preflight = await ask(origin, 'OPTIONS');
+      expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, origin]);
+      expect((await ask('https://evil.example', 'OPTIONS')).status).toBe(status);
+    }
+    await running.close();
+  });
+
   it('refuses while its event loop is behind, but answers probes and metrics', async () => {
     // No looks of its own, so that the test alone says how far behind it is.
     const running = await startTestInstance({ MAX_EVENT_LOOP_DELAY_MS: '0' });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { redact } from '../../src/common/redact.js';
 import { requestIdOf, traceIdOf } from '../../src/common/request-id.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -29,15 +28,5 @@ describe('the trace id of a request', () => {
     `ff-${TRACE}-00f067aa0ba902b7-01`,
   ])('is absent when the traceparent is not valid: %j', (traceparent) => {
     expect(traceIdOf({ traceparent })).toBeUndefined();
-  });
-});
-
-describe('a redacted text', () => {
-  it.each([
-    ['to postgres://ann:s3cret@db:5432/chat failed', 'to postgres://***@db:5432/chat failed'],
-    ['redis://:p@ss/word@cache:6379', 'redis://***@cache:6379'],
-    ['at file:///app/main.js:3', 'at file:///app/main.js:3'],
-  ])('holds no password: %s', (text, expected) => {
-    expect(redact(text)).toBe(expected);
   });
 });
