@@ -1,5 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { runFor } from '../../common/activity.js';
+import { errorFields } from '../../common/error-fields.js';
+import type { LogEvent } from '../../common/log-line.js';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { DEFAULT_POOL_MAX } from '../data-source-options.js';
 import { Database } from '../database.js';
@@ -79,6 +81,7 @@ export interface BatchObserver {
 export class GroupCommit {
   readonly #queues = new Map<string, Waiting[]>();
   readonly #inFlight = new Set<string>();
+  readonly #logger = new Logger('GroupCommit');
   readonly #observers: BatchObserver[] = [];
   readonly #lockWaits: LockWaits;
   #queueLength = 0;
@@ -227,7 +230,7 @@ export class GroupCommit {
       return this.#attemptAlone(all);
     }
     const seconds = (performance.now() - startedMs) / 1000;
-    for (const observer of this.#observers) observer.onBatch(outcome.decisions.size, seconds);
+    this.#observe(outcome.decisions.size, seconds);
     for (const changes of outcome.committed) this.feed.announce(changes);
     for (const [chatId, version] of outcome.unchanged) this.feed.announceSeen(chatId, version);
     for (const waiting of all) {
@@ -237,6 +240,21 @@ export class GroupCommit {
       else waiting.resolve(decision.result);
     }
     return new Map(outcome.passedOver.map((chatId) => [chatId, batch.get(chatId)!]));
+  }
+
+  /** What is measured is not worth an answer: observers that throw are logged, and the batch goes on. */
+  #observe(size: number, seconds: number): void {
+    for (const observer of this.#observers) {
+      try {
+        observer.onBatch(size, seconds);
+      } catch (error) {
+        this.#logger.error({
+          event: 'observer_failed',
+          message: 'An observer has thrown on being told of a batch.',
+          ...errorFields(error),
+        } satisfies LogEvent);
+      }
+    }
   }
 
   /** Each operation by itself, so that the one that made the batch fail fails alone. */
