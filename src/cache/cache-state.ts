@@ -43,6 +43,8 @@ export class CacheState implements ReadState {
   /** Changes that have come before those they follow. */
   readonly early = new EarlyChanges();
   readonly applied = new AppliedLog();
+  /** Told when the poll finds that a chat which is held has changed, by who does not tell of it. */
+  onFoundChanged: (chatId: string, version: number) => void = () => undefined;
   /** Whether peers' messages can be expected to come; the poller knows. */
   hearsPeers = false;
   #mode: CacheMode;
@@ -78,7 +80,9 @@ export class CacheState implements ReadState {
   noteVersion(chatId: string, version: number, cause: RepairCause): void {
     this.board.noteVersion(chatId, version);
     const entry = this.store.getChat(chatId);
-    if (entry !== undefined && entry.heardVersion < version) entry.hear(version, cause);
+    if (entry === undefined || entry.heardVersion >= version) return;
+    entry.hear(version, cause);
+    if (cause === 'poll') this.onFoundChanged(chatId, version);
   }
 
   addUserChat(userId: string, chatId: string): void {

@@ -27,6 +27,7 @@ import { DatabaseServer } from '../storage/database-server.js';
 import { HeadRepository } from '../storage/head-repository.js';
 import { MessageRepository } from '../storage/message-repository.js';
 import { TailRepository } from '../storage/tail-repository.js';
+import { ChangeFeed } from '../storage/write/change-feed.js';
 import { AnswerReader } from './read/answer-reader.js';
 import { ChatDropper } from './read/chat-dropper.js';
 import { ChatReader } from './read/chat-reader.js';
@@ -35,6 +36,7 @@ import { InboxReader } from './read/inbox-reader.js';
 import { MessageReader } from './read/message-reader.js';
 import { UnreadReader } from './read/unread-reader.js';
 import { SharedChats, makeSharedChats } from './shared/shared-chats.js';
+import { SharedEraser } from './shared/shared-eraser.js';
 import { ChangeApplier } from './write/change-applier.js';
 
 /** How to get {@link CacheOptions} at start, and the module that gives the repositories. */
@@ -80,6 +82,12 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         Revalidator,
         ChatRepairer,
         { provide: SharedChats, inject: [CACHE_OPTIONS, ChatRepository, HeadRepository], useFactory: makeSharedChats },
+        {
+          provide: SharedEraser,
+          inject: [SharedChats, CacheState, ChangeFeed],
+          useFactory: (shared: SharedChats | undefined, state: CacheState, feed: ChangeFeed) =>
+            shared === undefined ? undefined : new SharedEraser(shared, state, feed),
+        },
         {
           provide: ChatReader,
           inject: [SharedChats, ChatRepository, CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator],

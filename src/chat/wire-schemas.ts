@@ -68,7 +68,14 @@ export const messageSchema = z.union([presentMessageSchema, deletedMessageSchema
 /** What the edits of a message replaced, oldest first. */
 export const editsSchema = z
   .strictObject({
-    items: z.array(z.strictObject({ version, text: z.string(), metadata: metadata.optional(), replacedAt: time })),
+    items: z.array(
+      z.strictObject({
+        version: version.describe("The chat's at the last change of the message before the edit, be it a reaction."),
+        text: z.string(),
+        metadata: metadata.optional(),
+        replacedAt: time,
+      }),
+    ),
   })
   .meta({ id: 'Edits' });
 

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { canonicalJson } from '../common/canonical-json.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { uuidV7 } from '../common/uuid.js';
-import { Database } from './database.js';
+import { Database, type Transaction } from './database.js';
 import { CommitOutcomeUnknownError } from './open-transaction.js';
 import type { ChatKind } from './entities/chat.entity.js';
 import type { ParticipantRole } from './entities/participant.entity.js';
@@ -26,6 +26,7 @@ import { asCommitted } from './write/change.js';
 import { ChangeFeed } from './write/change-feed.js';
 import type { Actor, OperationResult } from './write/chat-operation.js';
 import { GroupCommit } from './write/group-commit.js';
+import { retryTransient } from './write/retry.js';
 
 /** A chat to be created. */
 export interface NewChat {
@@ -86,14 +87,14 @@ export class ChatRepository {
   /**
    * Creates a chat with its first participants, at version 1.
    *
-   * @throws ScrollbackError `chat_id_conflict` when the id belongs to another chat, or to a deleted one.
+   * @throws ScrollbackError `chat_id_conflict` when the id belongs to another chat, or to a deleted one; or a 503 code.
    */
   async createChat(chat: NewChat): Promise<CreatedChat> {
     const chatId = chat.id?.toLowerCase() ?? uuidV7();
     const participants = withCreator(chat);
     const userIds = participants.map(({ userId }) => userId);
     const digest = creationDigest(chat, participants);
-    const creating = this.database.transaction(async (transaction) => {
+    const create = async (transaction: Transaction): Promise<CreatedChat> => {
       const rows = await transaction.query<{ version: string }>(CREATE_CHAT, [
         chatId,
         chat.kind ?? 'group',
@@ -115,7 +116,9 @@ export class ChatRepository {
         ]);
       }
       return { chatId, version: Number(existing.version), isNew: false };
-    });
+    };
+    // By id and digest: what was created all the same is found, and not created twice.
+    const creating = retryTransient(() => this.database.transaction(create));
     creating.catch((error: unknown) => {
       if (error instanceof CommitOutcomeUnknownError) this.feed.announceUnknown(chatId);
     });

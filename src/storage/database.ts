@@ -45,6 +45,8 @@ export interface TransactionOptions {
   readonly first?: FirstStatements;
   /** Tells for whom it is run; asked only when a statement was slow. */
   readonly cause?: () => StatementCause;
+  /** A statement that waits longer than this for one lock of somebody else's fails with 55P03; absent: the server's own limit. */
+  readonly lockWaitMs?: number;
 }
 
 /**
@@ -111,7 +113,9 @@ export class Database {
    * @throws what `work` throws; the transaction is then rolled back.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return this.#transaction(BEGIN_WRITING, 'write', work, options);
+    const { lockWaitMs } = options;
+    const begin = lockWaitMs === undefined ? BEGIN_WRITING : `${BEGIN_WRITING}; SET LOCAL lock_timeout = ${lockWaitMs}`;
+    return this.#transaction(begin, 'write', work, options);
   }
 
   /** Runs `work`, which only reads, in one snapshot. */

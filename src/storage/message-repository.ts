@@ -67,7 +67,7 @@ export interface LoadedChanges {
 
 /** What one edit of a message replaced. */
 export interface EditRecord {
-  /** Chat version since which the message had this content. */
+  /** Chat version of the message's last change before the edit: it had this content then, perhaps earlier, if that was a reaction. */
   readonly version: number;
   readonly text: string;
   /** JSON object without white space, or `null` for none. */

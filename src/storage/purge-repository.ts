@@ -1,7 +1,10 @@
 import type { Database } from './database.js';
-import { FIND_HEADS, LIMIT_LOCK_WAIT, LOCK_FREE_HEADS } from './statements/lock-heads.js';
+import { FIND_HEADS, LOCK_FREE_HEADS } from './statements/lock-heads.js';
 import { BEGIN_PURGE, COUNT_OLDER, LIST_HEADS, PURGE_OLDER, VACUUM_PURGED } from './statements/purge-rows.js';
 import { isCanceled, isLockTimeout, isTransient } from './sqlstate.js';
+
+/** Rows that somebody has locked are waited for this long, less than the server takes to look for deadlocks. */
+const LOCK_WAIT_MS = 500;
 
 /** What one transaction of a purge did. */
 export interface PurgedBatch {
@@ -67,23 +70,25 @@ export class PurgeRepository {
    */
   async purge(chats: readonly OlderMessages[], beforeMs: number, limit: number): Promise<PurgedBatch> {
     try {
-      return await this.database.transaction(async (transaction) => {
-        await transaction.query(LIMIT_LOCK_WAIT, []);
-        const heads = await transaction.query<{ chat_id: string }>(LOCK_FREE_HEADS, [
-          chats.map(({ chatId }) => chatId),
-        ]);
-        const isLocked = new Set(heads.map((row) => row.chat_id));
-        const locked = chats.filter(({ chatId }) => isLocked.has(chatId));
-        const held = chats.filter(({ chatId }) => !isLocked.has(chatId));
-        if (locked.length === 0) return { messages: 0, held };
-        const rows = await transaction.query<{ messages: string }>(PURGE_OLDER, [
-          locked.map(({ chatId }) => chatId),
-          locked.map(({ throughSeq }) => throughSeq),
-          beforeMs,
-          limit,
-        ]);
-        return { messages: rows.reduce((sum, row) => sum + Number(row.messages), 0), held };
-      });
+      return await this.database.transaction(
+        async (transaction) => {
+          const heads = await transaction.query<{ chat_id: string }>(LOCK_FREE_HEADS, [
+            chats.map(({ chatId }) => chatId),
+          ]);
+          const isLocked = new Set(heads.map((row) => row.chat_id));
+          const locked = chats.filter(({ chatId }) => isLocked.has(chatId));
+          const held = chats.filter(({ chatId }) => !isLocked.has(chatId));
+          if (locked.length === 0) return { messages: 0, held };
+          const rows = await transaction.query<{ messages: string }>(PURGE_OLDER, [
+            locked.map(({ chatId }) => chatId),
+            locked.map(({ throughSeq }) => throughSeq),
+            beforeMs,
+            limit,
+          ]);
+          return { messages: rows.reduce((sum, row) => sum + Number(row.messages), 0), held };
+        },
+        { lockWaitMs: LOCK_WAIT_MS },
+      );
     } catch (error) {
       if (!isLockTimeout(error) && !isTransient(error)) throw error;
       return { messages: 0, held: chats };

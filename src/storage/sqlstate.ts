@@ -4,6 +4,9 @@
  */
 const TRANSIENT = new Set(['40001', '40P01', '57P01', '57P02', '57P03', '53300']);
 
+/** Undefined table, invalid schema name, invalid catalog name. */
+const BEING_RESTORED = new Set(['42P01', '3F000', '3D000']);
+
 /** Class 08, connection exception, and what Node says when a socket breaks. */
 const CONNECTION_ERRORS = new Set([
   'ECONNREFUSED',
@@ -38,10 +41,19 @@ export function isTransient(error: unknown): boolean {
   return (code !== undefined && TRANSIENT.has(code)) || isConnectionError(error);
 }
 
-/** Class 53, insufficient resources, and a server that takes no writes (a standby, or a full disk's last resort). */
+/** Class 53, insufficient resources: connections, memory, room on the disk. */
 export function isShortOfResources(error: unknown): boolean {
-  const code = errorCodeOf(error);
-  return code !== undefined && (code.startsWith('53') || code === '25006');
+  return errorCodeOf(error)?.startsWith('53') === true;
+}
+
+/** Whether the server takes no writes: a standby after a failover, or a disk that is nearly full. */
+export function isReadOnly(error: unknown): boolean {
+  return errorCodeOf(error) === '25006';
+}
+
+/** Whether a table, a schema or the database is not there, as while a dump is being restored. */
+export function isBeingRestored(error: unknown): boolean {
+  return BEING_RESTORED.has(errorCodeOf(error) ?? '');
 }
 
 /** Whether a statement was ended, by `statement_timeout` or by somebody. */

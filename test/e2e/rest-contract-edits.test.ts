@@ -52,6 +52,13 @@ describe('edit histories over REST', () => {
     expect((await edits(2, { 'if-none-match': answer.headers.get('etag')! })).status).toBe(304);
   });
 
+  it('name the version of the last change before the edit, be it a reaction', async () => {
+    await api.send(chat.id, { text: 'one', senderId: 'ann' });
+    await api.as('ben').put(`${path}/1/reactions/ok`);
+    await api.patch(`${path}/1`, { text: 'two' });
+    expect(await itemsOf(1)).toMatchObject([{ version: 3, text: 'one' }]);
+  });
+
   it('are empty for a message that was never edited, or edited to what it was, and for a tombstone', async () => {
     for (const text of ['one', 'two']) await api.send(chat.id, { text, senderId: 'ann' });
     await api.patch(`${path}/1`, { text: 'one' });

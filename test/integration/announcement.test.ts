@@ -3,7 +3,10 @@ import { Client } from 'pg';
 import { Database } from '../../src/storage/database.js';
 import { CommitOutcomeUnknownError } from '../../src/storage/open-transaction.js';
 import { LOCK_HEADS } from '../../src/storage/statements/lock-heads.js';
+import { CacheState } from '../../src/cache/cache-state.js';
+import { ChangeApplier } from '../../src/cache/write/change-applier.js';
 import { ChangeFeed } from '../../src/storage/write/change-feed.js';
+import { GroupCommit } from '../../src/storage/write/group-commit.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 
 const REFUSED = 'refuse this at COMMIT';
@@ -64,6 +67,48 @@ describe('a write', () => {
     expect(lost.body).toMatchObject({ code: 'write_outcome_unknown' });
     expect(announced).toEqual(['unknown']);
     expect(await texts(chatId)).toEqual(['first', 'second']);
+  });
+});
+
+describe('a listener that throws', () => {
+  it('keeps no writer without an answer, and the chat is read anew', async () => {
+    const chatId = await createChat();
+    const failing: string[] = [];
+    const fail = (what: string): never => {
+      failing.push(what);
+      throw new Error(`made up: ${what}`);
+    };
+    const instance = await startTestInstance({ COHERENCE_POLL_MS: '60000' }, running.database);
+    try {
+      const applier = instance.instance.app.get(ChangeApplier);
+      const onCommitted = applier.onCommitted.bind(applier);
+      const feed = instance.instance.app.get(ChangeFeed);
+      await instance.api.page(chatId);
+      // One that fails in the middle of its work, and one that cannot even forget.
+      applier.onCommitted = (changes) => {
+        onCommitted(changes);
+        fail('applied');
+      };
+      feed.subscribe({
+        onCommitted: () => fail('committed'),
+        onVersionSeen: () => fail('seen'),
+        onOutcomeUnknown: () => fail('unknown'),
+      });
+      instance.instance.app.get(GroupCommit).observe({ onBatch: () => fail('batch') });
+      const send = { senderId: 'ann', text: 'second', clientId: 'k' };
+      expect((await instance.api.post(`/v1/chats/${chatId}/messages`, send)).status).toBe(201);
+      expect(instance.instance.app.get(CacheState).store.getChat(chatId)).toBe(undefined);
+      expect((await instance.api.post(`/v1/chats/${chatId}/messages`, send)).status).toBe(200);
+      expect((await instance.api.post('/v1/chats', {})).status).toBe(201);
+      expect(failing).toEqual([
+        ...['batch', 'applied', 'committed', 'unknown', 'seen'],
+        ...['batch', 'seen', 'unknown'],
+        ...['applied', 'committed', 'unknown', 'seen'],
+      ]);
+      expect((await instance.api.page(chatId)).items.map(({ text }) => text)).toEqual(['first', 'second']);
+    } finally {
+      await instance.close();
+    }
   });
 });
 

@@ -159,6 +159,43 @@ describe('the group commit', () => {
     expect(await unreadOf(chatId)).toBe(1);
   });
 
+  it('writes reactions of many to one message in few transactions, a version each, and shows them as the database has them', async () => {
+    const cache = running.instance.app.get(MessageCache);
+    const chatId = await createChat();
+    await send(chatId, 'popular');
+    const gone = { userId: 'user 0', emoji: '👎' };
+    await messages.react(chatId, 1, { ...gone, present: true });
+    await cache.getMessages(chatId, {});
+    const sizes: number[] = [];
+    running.instance.app.get(GroupCommit).observe({ onBatch: (size) => sizes.push(size) });
+    const results = await Promise.all([
+      ...Array.from({ length: 150 }, (_unused, at) =>
+        messages.react(chatId, 1, { userId: `user ${at}`, emoji: at % 3 === 0 ? '🎉' : '👍', present: true }),
+      ),
+      messages.react(chatId, 1, { ...gone, present: false }),
+      send(chatId, 'behind'),
+    ]);
+    expect(results.map(({ version }) => version)).toEqual(results.map((_result, at) => at + 4));
+    expect(sizes.length).toBeLessThan(8);
+    const [row] = await running.database.query<{ version: string; reactions: string }>(
+      `SELECT version, (SELECT count(*) FROM reaction r WHERE (r.chat_id, r.seq) = (m.chat_id, m.seq)) AS reactions
+       FROM message m WHERE chat_id = $1 AND seq = 1`,
+      [chatId],
+    );
+    expect({ version: Number(row!.version), reactions: Number(row!.reactions) }).toEqual({
+      version: 154,
+      reactions: 150,
+    });
+    const shown = (await running.api.page(chatId)).items;
+    expect(shown[0]!.reactions!.map(({ emoji, count }) => [emoji, count])).toEqual([
+      ['🎉', 50],
+      ['👍', 100],
+    ]);
+    // What was applied change by change is what a reader of the database gets.
+    const { body } = await running.api.post<object>('/v1/admin/cache/verify', { chatIds: [chatId] });
+    expect(body).toMatchObject({ checked: 1, divergent: [] });
+  });
+
   it('does not let chats with long queues keep another chat waiting', async () => {
     const [one, other, third] = await Promise.all([createChat(), createChat(), createChat()]);
     let answered = 0;

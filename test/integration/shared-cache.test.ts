@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createClient } from 'redis';
 import { CacheState } from '../../src/cache/cache-state.js';
+import { Poller } from '../../src/cache/coherence/poller.js';
 import { SharedChats } from '../../src/cache/shared/shared-chats.js';
+import { RedisValues } from '../../src/redis/redis-values.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { DEADLINE_MS } from '../support/process.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -145,6 +147,56 @@ describe('what instances share in Redis', () => {
       await plant('planted again');
       expect((await one.api.delete(`/v1/admin/cache/chats/${chatId}`)).status).toBe(204);
       expect(await titleAt(one)).toBe('planted again');
+    });
+  });
+
+  describe('is not there any more once it was', () => {
+    let secretId: string;
+    let secretKey: string;
+
+    beforeEach(async () => {
+      secretId = (await one.api.createChat({ participants: [{ userId: 'ann' }] })).id;
+      secretKey = `scrollback:{${secretId}}:chat`;
+      await one.api.send(secretId, { senderId: 'ann', text: 'a secret' });
+      const { store } = one.instance.app.get(CacheState);
+      const entry = store.getChat(secretId);
+      if (entry !== undefined) store.removeChat(entry, 'invalidated');
+      await one.api.page(secretId);
+      expect(await waitUntil(isShared, DEADLINE_MS)).toBe(true);
+    });
+
+    const isShared = async (): Promise<boolean> =>
+      (await client.hGet(secretKey, 'value'))?.includes('a secret') === true;
+    const isErased = async (): Promise<boolean> => !(await isShared());
+    const message = (): string => `/v1/chats/${secretId}/messages/1`;
+
+    it.each<[string, (api: TestInstance['api']) => Promise<unknown>]>([
+      ['edited', (api) => api.patch(message(), { text: 'nothing' })],
+      ['deleted', (api) => api.delete(message())],
+      ['deleted with its chat', (api) => api.delete(`/v1/chats/${secretId}`)],
+    ])('%s, without anybody reading the chat', async (_what, change) => {
+      const values = new RedisValues([new URL(redis.url)]);
+      const held = await client.hGetAll(secretKey);
+      // By an instance that does not hold the chat, too.
+      await change(other.api);
+      expect(await waitUntil(isErased, DEADLINE_MS)).toBe(true);
+      // Who has loaded it before and shares it only now comes too late.
+      const late = { epoch: held['epoch']!, version: Number(held['version']), value: held['value']! };
+      const tryLate = async (): Promise<boolean> => values.write(secretKey, late, { ttlMs: 60_000 });
+      expect(await waitUntil(tryLate, DEADLINE_MS)).toBe(true);
+      values.close();
+      expect(await isErased()).toBe(true);
+      // What follows is shared again.
+      if ((await other.api.get(`/v1/chats/${secretId}`)).status === 404) return;
+      const { version } = await other.api.page(secretId);
+      const isSharedAgain = async (): Promise<boolean> => (await client.hGet(secretKey, 'version')) === String(version);
+      expect(await waitUntil(isSharedAgain, DEADLINE_MS)).toBe(true);
+    });
+
+    it('purged, or deleted by SQL, when the poll of who holds the chat finds it', async () => {
+      await database.query('DELETE FROM message WHERE chat_id = $1', [secretId]);
+      await one.instance.app.get(Poller).pollAgain();
+      expect(await waitUntil(isErased, DEADLINE_MS)).toBe(true);
     });
   });
 

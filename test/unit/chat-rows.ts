@@ -1,4 +1,5 @@
-import type { HeadRecord, MessageRecord, ParticipantRecord } from '../../src/storage/records.js';
+import type { HeadRecord, MessageRecord, ParticipantRecord, ReactionSummary } from '../../src/storage/records.js';
+import { summarizeReactions, type ReactionArray } from '../../src/storage/statements/read-rows.js';
 import type { ChatOperation, SendOperation } from '../../src/storage/write/chat-operation.js';
 import {
   clientIdKey,
@@ -67,6 +68,18 @@ export class ChatRows {
     return counts;
   }
 
+  #reactionKeys(seq: number): string[] {
+    return [...this.reactions].filter((key) => key.startsWith(reactionKey(seq, '', '').slice(0, -1)));
+  }
+
+  #summarize(seq: number): readonly ReactionSummary[] {
+    const rows = this.#reactionKeys(seq).map((key): ReactionArray => {
+      const [, userId, emoji] = key.split('\u0000');
+      return [seq, userId!, emoji!];
+    });
+    return summarizeReactions(rows).get(seq) ?? [];
+  }
+
   /** Writes what was decided. */
   write(decisions: readonly Decision[], head: HeadRecord): void {
     this.head = head;
@@ -82,10 +95,16 @@ export class ChatRows {
           content: contentOf(decision.operation),
         });
       }
+      if (tombstone !== undefined) {
+        for (const key of this.#reactionKeys(tombstone.seq)) this.reactions.delete(key);
+      }
       if (react !== undefined) {
         const key = reactionKey(react.seq, react.userId, react.emoji);
         if (react.present) this.reactions.add(key);
         else this.reactions.delete(key);
+        const message = this.messages.get(react.seq)!;
+        const reactions = this.#summarize(react.seq);
+        this.messages.set(react.seq, { ...message, version: decision.result.version, reactions });
       }
       if (participant !== undefined) this.participants.set(participant.userId, participant);
       if (chat !== undefined) this.chat = chat.after;

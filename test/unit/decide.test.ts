@@ -125,8 +125,15 @@ function decideInBatches(
   return { rows, decisions: all };
 }
 
+/** Who reacted first with what is told by the rows alone: here it is which emoji there are, of whom. */
 function outcome(decision: Decision): unknown {
-  return 'error' in decision ? decision.error.code : decision.result;
+  if ('error' in decision) return decision.error.code;
+  const { message } = decision.result;
+  if (message === undefined) return decision.result;
+  const reactions = message.reactions
+    .map(({ emoji, count, userIds }) => ({ emoji, count, userIds: userIds.toSorted() }))
+    .toSorted((one, other) => (one.emoji < other.emoji ? -1 : 1));
+  return { ...decision.result, message: { ...message, reactions } };
 }
 
 describe('deciding operations', () => {
@@ -186,6 +193,44 @@ describe('deciding operations', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('takes reactions to one message together, but not the same one twice, nor with what else changes the message', () => {
+    const react = (userId: string, emoji: string, present = true): ChatOperation => {
+      return { type: 'react', chatId: CHAT, actor: { type: 'service' }, seq: 1, userId, emoji, present };
+    };
+    const change: ChatOperation = { type: 'delete', chatId: CHAT, actor: { type: 'service' }, seq: 1 };
+    const sizes = (...operations: ChatOperation[]): number[] => {
+      const taken: number[] = [];
+      const queue = operations.map((each) => ({ operation: each }));
+      while (queue.length > 0) taken.push(takeBatch(queue, 100).length);
+      return taken;
+    };
+    expect(sizes(react('alice', '1'), react('alice', '2'), react('bob', '1'), { ...change, seq: 2 })).toEqual([4]);
+    expect(sizes(react('alice', '1'), react('bob', '1'), react('alice', '1', false))).toEqual([2, 1]);
+    expect(sizes(react('alice', '1'), change, react('bob', '1'))).toEqual([1, 1, 1]);
+    expect(sizes(...Array.from({ length: 100 }, (_unused, at) => react(`user ${at}`, '1')))).toEqual([64, 36]);
+  });
+
+  it('decides each reaction by all before it in the batch', () => {
+    const emoji = ['1', '1', '2', '3'];
+    const batch = emoji.map((each, at): ChatOperation => {
+      return {
+        type: 'react',
+        chatId: CHAT,
+        actor: { type: 'service' },
+        seq: 1,
+        userId: USERS[at]!,
+        emoji: each,
+        present: true,
+      };
+    });
+    const rows = firstRows();
+    const { decisions } = decideAll(rows.head, rows.lock(batch), batch);
+    const counts = decisions.map(
+      (decision) => 'result' in decision && decision.result.message!.reactions.map(({ count }) => count),
+    );
+    expect(counts).toEqual([[], [1], [2], [2, 1]]);
   });
 
   it('changes nothing that it is given, and decides the same again', () => {

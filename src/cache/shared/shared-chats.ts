@@ -17,6 +17,9 @@ const MAX_WRITES = 256;
 /** Chats that are not trusted at once; past it the oldest is trusted again. */
 const MAX_DISTRUSTED = 10_000;
 
+/** What stands where a value was taken out. */
+const ERASED = '';
+
 /** A chat as it is shared, with how many of its newest messages it has at least. */
 interface SharedChat {
   readonly tail: number;
@@ -57,6 +60,15 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
   distrust(chatId: string): void {
     if (this.#distrusted.size >= MAX_DISTRUSTED) this.#distrusted.delete(this.#distrusted.keys().next().value!);
     this.#distrusted.add(chatId);
+  }
+
+  /**
+   * Takes what is shared of a chat from before a version out of Redis, without anybody waiting for it. In its place comes a mark, so that
+   * who has loaded an older version and is slow to share it cannot bring it back.
+   */
+  erase(chatId: string, epoch: string, version: number): void {
+    const mark = { epoch, version: version - 1, value: ERASED };
+    void this.values.write(keyOf(chatId), mark, { ttlMs: TTL_MS, replaces: true });
   }
 
   onApplicationShutdown(): void {
@@ -136,7 +148,7 @@ function readShared(
   epoch: string,
   version: number,
 ): SharedChat | 'broken' | undefined {
-  if (found?.epoch !== epoch || found.version !== version) return undefined;
+  if (found?.epoch !== epoch || found.version !== version || found.value === ERASED) return undefined;
   try {
     const shared = JSON.parse(found.value) as SharedChat;
     return shared.chat.head.version === version ? shared : 'broken';

@@ -9,7 +9,7 @@ export class MessageEditEntity {
   @PrimaryColumn('bigint')
   seq!: string;
 
-  /** Chat version at which the message had this content. */
+  /** Chat version of the message's last change before the edit, be it a reaction: the message had this content then. */
   @PrimaryColumn('bigint')
   version!: string;
 

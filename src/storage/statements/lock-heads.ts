@@ -21,10 +21,13 @@ export const LOCK_HEADS: Statement = {
   text: `${SELECT_HEADS} FOR UPDATE`,
 };
 
-/** Lets the transaction wait for a lock for a while only: what waits holds a connection. */
-export const LIMIT_LOCK_WAIT: Statement = {
-  name: 'limit-lock-wait',
-  text: `SET LOCAL lock_timeout = '2s'`,
+/**
+ * Has the transaction, from here on, wait for a lock for less than the second (`deadlock_timeout`) after which the server looks for
+ * deadlocks: who holds a row that it wants, and wants the head that it holds, gets the head instead of an error.
+ */
+export const LIMIT_ROW_WAIT: Statement = {
+  name: 'limit-row-wait',
+  text: `SET LOCAL lock_timeout = '500ms'`,
 };
 
 /** Tells which of some chats have a head. Parameter: `$1 uuid[]` chat ids. */

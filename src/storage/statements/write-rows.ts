@@ -78,7 +78,7 @@ export const DELETE_MESSAGES: Statement = {
 };
 
 /**
- * Adds and removes reactions and raises the version of their messages.
+ * Adds and removes reactions and raises the versions of their messages, to that of the last of a message's reactions.
  *
  * Parameters, row by row: `$1 uuid[]` chats, `$2 bigint[]` seqs, `$3 text[]` users, `$4 text[]` emoji, `$5 bool[]`
  * whether it shall be there, `$6 bigint[]` versions.
@@ -98,7 +98,8 @@ export const WRITE_REACTIONS: Statement = {
       WHERE NOT i.present AND r.chat_id = i.chat_id AND r.seq = i.seq AND r.user_id = i.user_id AND r.emoji = i.emoji
     )
     UPDATE message m SET version = i.version, changed = true
-    FROM input i WHERE m.chat_id = i.chat_id AND m.seq = i.seq`,
+    FROM (SELECT chat_id, seq, max(version) AS version FROM input GROUP BY chat_id, seq) i
+    WHERE m.chat_id = i.chat_id AND m.seq = i.seq`,
 };
 
 /**

@@ -15,6 +15,7 @@ import type {
   UpdateOperation,
 } from './chat-operation.js';
 import { clientIdKey, reactionKey, type Decision, type LockedChat } from './chat-state.js';
+import { ReactionTally } from './reaction-tally.js';
 import { UnreadTally } from './unread-tally.js';
 
 /**
@@ -23,8 +24,8 @@ import { UnreadTally } from './unread-tally.js';
  *
  * A pure function of what was read under the chat's lock, so that a refused or repeated operation takes no seq and no
  * version: numbers are given out only here, one by one, to what will be written. Operations of one batch never concern
- * the same row or client id, since the group commit parts those (`batch-keys.ts`); but for read markers, which are kept
- * account of here.
+ * the same row or client id, since the group commit parts those (`batch-keys.ts`); but for read markers and the reactions to one message,
+ * which are kept account of here.
  */
 export function decideAll(
   head: HeadRecord,
@@ -49,6 +50,7 @@ class Line {
   readonly #unread: UnreadTally;
   /** Participants whose read marker the batch has moved. */
   readonly #moved = new Map<string, ParticipantRecord>();
+  readonly #reactions = new ReactionTally();
 
   constructor(
     head: HeadRecord,
@@ -62,6 +64,8 @@ class Line {
   decide(operation: ChatOperation): Decision {
     const decision = this.#decide(operation);
     if ('change' in decision && decision.change?.type === 'message') this.#unread.note(decision.change);
+    const react = 'writes' in decision ? decision.writes?.react : undefined;
+    if (react !== undefined) this.#reactions.note(this.#requireMessage(react.seq), react, this.version);
     return decision;
   }
 
@@ -288,7 +292,7 @@ class Line {
   }
 
   #requireMessage(seq: number): MessageRecord {
-    const message = this.locked.messages.get(seq);
+    const message = this.#reactions.find(seq) ?? this.locked.messages.get(seq);
     if (message === undefined) throw messageNotFound(seq);
     return message;
   }

@@ -1,16 +1,20 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { runFor } from '../../common/activity.js';
+import { errorFields } from '../../common/error-fields.js';
+import type { LogEvent } from '../../common/log-line.js';
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { DEFAULT_POOL_MAX } from '../data-source-options.js';
 import { Database } from '../database.js';
 import { CommitOutcomeUnknownError } from '../open-transaction.js';
-import { isLockTimeout, isTransient } from '../sqlstate.js';
+import { isLockTimeout } from '../sqlstate.js';
 import { STORAGE_OPTIONS, type StorageOptions } from '../storage-options.js';
 import { takeBatch } from './batch-keys.js';
 import { commitError, lockedTooLong } from './commit-error.js';
 import { ChangeFeed } from './change-feed.js';
 import type { ChatOperation, OperationResult } from './chat-operation.js';
+import { LockWaits } from './lock-waits.js';
+import type { LockManner } from './locked-chats.js';
+import { retryTransient } from './retry.js';
 import { writeBatch, type BatchOutcome } from './write-batch.js';
 import { runBatch, writeOrigin, type WriteOrigin } from './write-trace.js';
 
@@ -22,19 +26,6 @@ const BATCH_LIMIT = 512;
  * batch; more make the batches smaller.
  */
 const PARALLEL_BATCHES = 2;
-
-/** Transactions beside those that wait for a lock of somebody else's. Each holds a connection of the pool. */
-const PATIENT_BATCHES = 3;
-
-/** Writes to a chat that somebody keeps locked longer than this are refused. */
-const LOCK_WAIT_LIMIT_MS = 30_000;
-
-/** Between two looks at a chat that somebody has locked, when too many are waited for already. */
-const LOOK_AGAIN_FIRST_MS = 10;
-const LOOK_AGAIN_LAST_MS = 320;
-
-/** How often a transaction that met a transient error is tried again, and how long before each try. */
-const RETRY_DELAYS_MS = [10, 50, 250, 1000];
 
 interface Waiting {
   readonly operation: ChatOperation;
@@ -69,11 +60,18 @@ export interface BatchObserver {
  *
  *     queued -> in flight -> committed (announced to listeners, then answered)
  *                         -> refused   (by a rule: the others of the batch go on)
- *                         -> waiting   (somebody else has the chat locked: by itself, and keeping no other chat waiting)
+ *                         -> careful   (somebody else has a row locked: the batch again, passing over such chats)
+ *                         -> waiting   (somebody else has the chat or a row of it locked: by itself, keeping no other
+ *                                       chat waiting; refused when that takes too long)
  *                         -> retried   (transient error: nothing was written)
  *                         -> alone     (any other error in a batch of several: each again by itself, so that one bad
  *                                       operation fails alone)
  *                         -> unknown   (COMMIT was sent and not answered: listeners are told to forget the chat)
+ *
+ * A transaction of several chats waits for no lock of others longer than a moment, since it holds all their heads and one
+ * of the few places for batches. A head that is locked is passed over. A row that is locked ends the transaction, nothing being written; the
+ * same again looks at the rows first and passes over the chats of those that are locked. Where that was not it (a table, a
+ * row inserted and not committed), every chat of the batch goes the way of those that wait: the innocent are through at once.
  *
  * There is no timer: an idle system commits at once, and what arrives while transactions are in flight forms the next
  * batch. At most one transaction per chat is in flight, so the changes of a chat are announced in the order of their
@@ -83,11 +81,12 @@ export interface BatchObserver {
 export class GroupCommit {
   readonly #queues = new Map<string, Waiting[]>();
   readonly #inFlight = new Set<string>();
+  readonly #logger = new Logger('GroupCommit');
   readonly #observers: BatchObserver[] = [];
+  readonly #lockWaits: LockWaits;
   #queueLength = 0;
   #refusals = 0;
   #running = 0;
-  #patient = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
 
@@ -95,7 +94,9 @@ export class GroupCommit {
     private readonly database: Database,
     private readonly feed: ChangeFeed,
     @Inject(STORAGE_OPTIONS) private readonly options: StorageOptions,
-  ) {}
+  ) {
+    this.#lockWaits = new LockWaits((options.poolMax ?? DEFAULT_POOL_MAX) - PARALLEL_BATCHES);
+  }
 
   /** How many operations wait. O(1). */
   get status(): GroupCommitStatus {
@@ -171,56 +172,35 @@ export class GroupCommit {
   }
 
   async #run(batch: Batch): Promise<void> {
-    let passedOver: Batch = new Map();
+    let blocked: Batch = new Map();
     try {
-      passedOver = await this.#attempt(batch, false);
+      // Who has locked one row has perhaps locked more: looking first costs a round trip, meeting another one a wait.
+      blocked = await this.#attempt(batch, this.#lockWaits.isWaiting ? 'careful' : 'quick');
     } finally {
       this.#running--;
-      this.#settle(batch, passedOver);
-      for (const [chatId, waiting] of passedOver) void this.#runPatiently(new Map([[chatId, waiting]]));
+      this.#settle(batch, blocked);
+      for (const [chatId, waiting] of blocked) void this.#runPatiently(new Map([[chatId, waiting]]));
     }
   }
 
-  /**
-   * Waits for a chat that somebody else has locked without keeping other chats waiting. A few wait in the database, which
-   * is quick when the lock is let go; the others look again and again.
-   */
+  /** Waits for a chat that somebody else has locked without keeping other chats waiting. */
   async #runPatiently(batch: Batch): Promise<void> {
+    let blocked = batch;
     try {
-      await this.#attemptUntilLocked(batch);
+      const isDone = await this.#lockWaits.attempt(async (manner) => {
+        blocked = await this.#attempt(blocked, manner);
+        return blocked.size === 0;
+      });
+      if (!isDone) for (const waiting of [...blocked.values()].flat()) waiting.reject(lockedTooLong());
     } finally {
       this.#settle(batch, new Map());
     }
   }
 
-  async #attemptUntilLocked(batch: Batch): Promise<void> {
-    const startedMs = performance.now();
-    let blocked = batch;
-    for (let delayMs = LOOK_AGAIN_FIRST_MS; blocked.size > 0; delayMs = Math.min(2 * delayMs, LOOK_AGAIN_LAST_MS)) {
-      if (performance.now() - startedMs > LOCK_WAIT_LIMIT_MS) {
-        for (const waiting of [...blocked.values()].flat()) waiting.reject(lockedTooLong());
-        break;
-      }
-      const isPatient = this.#patient < this.#patientLimit;
-      if (isPatient) this.#patient++;
-      else await delay(delayMs);
-      try {
-        blocked = await this.#attempt(blocked, isPatient);
-      } finally {
-        if (isPatient) this.#patient--;
-      }
-    }
-  }
-
-  /** Each wait holds a connection: with a small pool, readers must get some as well. */
-  get #patientLimit(): number {
-    return Math.min(PATIENT_BATCHES, Math.max(0, (this.options.poolMax ?? DEFAULT_POOL_MAX) - PARALLEL_BATCHES - 2));
-  }
-
   /** Frees the chats of a batch, but for those that go on waiting. */
-  #settle(batch: Batch, passedOver: Batch): void {
+  #settle(batch: Batch, blocked: Batch): void {
     for (const [chatId, waiting] of batch) {
-      const left = passedOver.get(chatId)?.length ?? 0;
+      const left = blocked.get(chatId)?.length ?? 0;
       if (left === 0) this.#inFlight.delete(chatId);
       this.#queueLength -= waiting.length - left;
     }
@@ -228,20 +208,20 @@ export class GroupCommit {
     else this.#schedule();
   }
 
-  /** @returns what was passed over because somebody else has it locked; nothing when patient. */
-  async #attempt(batch: Batch, isPatient: boolean): Promise<Batch> {
+  /** @returns what has met a lock of somebody else's, or may have: nothing of it is written, and each chat is to wait by itself. */
+  async #attempt(batch: Batch, manner: LockManner): Promise<Batch> {
     const startedMs = performance.now();
     const all = [...batch.values()].flat();
     let outcome: BatchOutcome;
     try {
       const origins = all.map(({ origin }) => origin);
       const size = { operations: all.length, chats: batch.size };
-      outcome = await runBatch(origins, size, () => this.#commit(batch, isPatient));
+      outcome = await runBatch(origins, size, () => this.#commit(batch, manner));
     } catch (error) {
       if (error instanceof CommitOutcomeUnknownError) {
         for (const chatId of batch.keys()) this.feed.announceUnknown(chatId);
       }
-      if (isPatient && isLockTimeout(error)) return batch;
+      if (isLockTimeout(error)) return manner === 'quick' ? this.#attempt(batch, 'careful') : batch;
       const refusal = commitError(error);
       if (refusal !== undefined || all.length === 1) {
         for (const waiting of all) waiting.reject(refusal ?? error);
@@ -250,7 +230,7 @@ export class GroupCommit {
       return this.#attemptAlone(all);
     }
     const seconds = (performance.now() - startedMs) / 1000;
-    for (const observer of this.#observers) observer.onBatch(outcome.decisions.size, seconds);
+    this.#observe(outcome.decisions.size, seconds);
     for (const changes of outcome.committed) this.feed.announce(changes);
     for (const [chatId, version] of outcome.unchanged) this.feed.announceSeen(chatId, version);
     for (const waiting of all) {
@@ -262,28 +242,36 @@ export class GroupCommit {
     return new Map(outcome.passedOver.map((chatId) => [chatId, batch.get(chatId)!]));
   }
 
-  /** Each operation by itself, so that the one that made the batch fail fails alone. */
-  async #attemptAlone(all: readonly Waiting[]): Promise<Batch> {
-    const passedOver = new Map<string, Waiting[]>();
-    for (const waiting of all) {
-      const { chatId } = waiting.operation;
-      const before = passedOver.get(chatId);
-      if (before !== undefined) before.push(waiting);
-      else if ((await this.#attempt(new Map([[chatId, [waiting]]]), false)).size > 0) passedOver.set(chatId, [waiting]);
-    }
-    return passedOver;
-  }
-
-  async #commit(batch: Batch, isPatient: boolean): Promise<BatchOutcome> {
-    const operations = new Map([...batch].map(([chatId, waiting]) => [chatId, waiting.map((each) => each.operation)]));
-    for (let attempt = 0; ; attempt++) {
+  /** What is measured is not worth an answer: observers that throw are logged, and the batch goes on. */
+  #observe(size: number, seconds: number): void {
+    for (const observer of this.#observers) {
       try {
-        return await writeBatch(this.database, operations, isPatient);
+        observer.onBatch(size, seconds);
       } catch (error) {
-        const delayMs = RETRY_DELAYS_MS[attempt];
-        if (error instanceof CommitOutcomeUnknownError || delayMs === undefined || !isTransient(error)) throw error;
-        await delay(delayMs);
+        this.#logger.error({
+          event: 'observer_failed',
+          message: 'An observer has thrown on being told of a batch.',
+          ...errorFields(error),
+        } satisfies LogEvent);
       }
     }
+  }
+
+  /** Each operation by itself, so that the one that made the batch fail fails alone. */
+  async #attemptAlone(all: readonly Waiting[]): Promise<Batch> {
+    const blocked = new Map<string, Waiting[]>();
+    for (const waiting of all) {
+      const { chatId } = waiting.operation;
+      const before = blocked.get(chatId);
+      if (before !== undefined) before.push(waiting);
+      else if ((await this.#attempt(new Map([[chatId, [waiting]]]), 'careful')).size > 0)
+        blocked.set(chatId, [waiting]);
+    }
+    return blocked;
+  }
+
+  #commit(batch: Batch, manner: LockManner): Promise<BatchOutcome> {
+    const operations = new Map([...batch].map(([chatId, waiting]) => [chatId, waiting.map((each) => each.operation)]));
+    return retryTransient(() => writeBatch(this.database, operations, manner));
   }
 }

@@ -1,6 +1,6 @@
 import type { Transaction } from '../database.js';
 import type { MessageRecord } from '../records.js';
-import { FIND_HEADS, LIMIT_LOCK_WAIT, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
+import { FIND_HEADS, LIMIT_ROW_WAIT, LOCK_FREE_HEADS, LOCK_HEADS } from '../statements/lock-heads.js';
 import {
   LOOK_UP_CHATS,
   LOOK_UP_CLIENT_IDS,
@@ -19,9 +19,20 @@ import {
 } from '../statements/read-rows.js';
 import type { ChatOperation, ReactOperation } from './chat-operation.js';
 import { clientIdKey, reactionKey } from './chat-state.js';
+import { findHeldChats } from './held-rows.js';
 import type { ChatRow, LockedLine, MutableLine, MutableLines, MutableLockedChat } from './locked-line.js';
 import { bigints, queryRows, texts, uuids } from './row-columns.js';
 import { isIdentified, lookAgain, type IdentifiedSend } from './second-look.js';
+
+/**
+ * How a transaction meets locks that somebody else holds.
+ *
+ * - `quick`: passes over chats whose heads are locked, and does not look for locked rows: one that it meets ends it, after a short wait.
+ * - `careful`: passes over chats of which the head or a row that is to be written is locked. What it cannot see beforehand ends it as well: a row
+ *   that somebody has inserted and not committed, a table.
+ * - `patient`: waits for both.
+ */
+export type LockManner = 'quick' | 'careful' | 'patient';
 
 interface HeadRow extends ChatRow {
   last_seq: string;
@@ -45,43 +56,52 @@ const CHAT_IDS = uuids((chatId: string) => chatId);
  * All of it is sent at once. The server runs one statement after the other, each with what was committed before it began, so
  * that what is read is as it was after the locks were taken; what was read of chats that could not be locked is left unused.
  *
- * @param isPatient - whether to wait for heads that somebody else has locked, or to pass them over.
  * @returns a line for each chat that is locked now, and the chats that were passed over; the others do not exist.
  */
 export async function lockChats(
   transaction: Transaction,
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
-  isPatient: boolean,
+  manner: LockManner,
 ): Promise<{ readonly lines: ReadonlyMap<string, LockedLine>; readonly passedOver: readonly string[] }> {
   const chatIds = [...operations.keys()];
   const asked = [...operations.values()].flat();
   // Each has sent its statement when it returns.
-  const limited = isPatient ? [transaction.query(LIMIT_LOCK_WAIT, [])] : [];
-  const locking = lockHeads(transaction, chatIds, isPatient);
+  const locking = lockHeads(transaction, chatIds, manner);
+  const limited = manner === 'patient' ? [transaction.query(LIMIT_ROW_WAIT, [])] : [];
   await Promise.all([
-    ...limited,
     locking,
+    ...limited,
     readChats(transaction, chatIds, locking),
     readParticipants(transaction, asked, locking),
     readMessagesBySeq(transaction, asked, locking),
     readClientIds(transaction, asked, locking),
     readReactions(transaction, asked, locking),
   ]);
-  const lines = await locking;
+  const lines = manner === 'careful' ? await letGoOfHeld(transaction, asked, await locking) : await locking;
   await lookAgain(transaction, asked, lines);
   const missing = chatIds.filter((chatId) => !lines.has(chatId));
-  const held = isPatient ? [] : await queryRows<string, ChatRow>(transaction, FIND_HEADS, missing, [CHAT_IDS]);
-  return { lines, passedOver: held.map((row) => row.chat_id) };
+  const passedOver =
+    manner === 'patient' ? [] : await queryRows<string, ChatRow>(transaction, FIND_HEADS, missing, [CHAT_IDS]);
+  return { lines, passedOver: passedOver.map((row) => row.chat_id) };
+}
+
+/** Leaves out chats with rows that are to be written and that somebody else has locked. */
+async function letGoOfHeld(
+  transaction: Transaction,
+  asked: readonly ChatOperation[],
+  lines: MutableLines,
+): Promise<MutableLines> {
+  const held = await findHeldChats(transaction, asked, lines);
+  return held.size === 0 ? lines : new Map([...lines].filter(([chatId]) => !held.has(chatId)));
 }
 
 async function lockHeads(
   transaction: Transaction,
   chatIds: readonly string[],
-  isPatient: boolean,
+  manner: LockManner,
 ): Promise<MutableLines> {
-  const heads = await queryRows<string, HeadRow>(transaction, isPatient ? LOCK_HEADS : LOCK_FREE_HEADS, chatIds, [
-    CHAT_IDS,
-  ]);
+  const statement = manner === 'patient' ? LOCK_HEADS : LOCK_FREE_HEADS;
+  const heads = await queryRows<string, HeadRow>(transaction, statement, chatIds, [CHAT_IDS]);
   const lines = new Map<string, MutableLine>();
   for (const row of heads) {
     lines.set(row.chat_id, {

@@ -11,10 +11,19 @@ import { asCommitted } from './change.js';
 import type { ChatOperation } from './chat-operation.js';
 import type { Decision } from './chat-state.js';
 import { decideAll } from './decide.js';
-import { lockChats } from './locked-chats.js';
+import { lockChats, type LockManner } from './locked-chats.js';
 import { bigints, queryRows, uuids } from './row-columns.js';
 import { writeRows, type StoredContents } from './row-writer.js';
 import { causeOf } from './write-trace.js';
+
+/**
+ * How long a transaction of several chats waits for a lock while it holds their heads. What it waits for is nearly always a person's, whose
+ * end nobody knows; a transaction that gives up too soon is only tried again.
+ */
+const BRIEF_LOCK_WAIT_MS = 50;
+
+/** How long one waits for the head of its only chat, with nothing in hand but a connection. */
+const HEAD_WAIT_MS = 2000;
 
 /** What a committed batch came to. */
 export interface BatchOutcome {
@@ -33,19 +42,19 @@ export interface BatchOutcome {
  * the rows, move the heads, commit. What comes before deciding is one round trip to the server, or two if an operation needs to know
  * more (`second-look.ts`), and what follows is another.
  *
- * @param isPatient - whether to wait for chats that somebody else has locked, or to pass them over.
+ * @param manner - how it meets locks of others; `patient` is for one chat.
  * @throws whatever the database throws; nothing is then written, except with `CommitOutcomeUnknownError`.
  */
 export async function writeBatch(
   database: Database,
   operations: ReadonlyMap<string, readonly ChatOperation[]>,
-  isPatient: boolean,
+  manner: LockManner,
 ): Promise<BatchOutcome> {
   let passedOver: readonly string[] = [];
   const unchanged = new Map<string, number>();
   const { decisions, changes } = await database.transaction(
     async (transaction) => {
-      const { lines, passedOver: held } = await lockChats(transaction, operations, isPatient);
+      const { lines, passedOver: held } = await lockChats(transaction, operations, manner);
       passedOver = held;
       const byChat = new Map<string, readonly Decision[]>();
       const moved = new Map<string, HeadRecord>();
@@ -66,7 +75,11 @@ export async function writeBatch(
       }
       return finish(transaction, byChat, moved);
     },
-    { first: 'with-begin', cause: () => causeOf(operations) },
+    {
+      first: 'with-begin',
+      cause: () => causeOf(operations),
+      lockWaitMs: manner === 'patient' ? HEAD_WAIT_MS : BRIEF_LOCK_WAIT_MS,
+    },
   );
   return { decisions, committed: changes.map((change) => asCommitted(change)), unchanged, passedOver };
 }
