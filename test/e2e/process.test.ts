@@ -234,6 +234,23 @@ describe('the scrollback command', () => {
     taken.close();
   });
 
+  it('says at every try why it cannot reach the database, without a stack', async () => {
+    const waiting = start(['serve'], { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/chats' });
+    await waiting.waitFor(/"attempt":2.*\n/);
+    waiting.child.kill('SIGKILL');
+    await waiting.exited;
+    const lines = waiting.output.trimEnd().split('\n');
+    const tries = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter((line) => line['event'] === 'database_unreachable');
+    expect(tries.length).toBeGreaterThan(1);
+    for (const each of tries) {
+      expect(each).toMatchObject({ level: 'warn', errorCode: 'ECONNREFUSED', attempts: 30 });
+      expect(each).not.toHaveProperty('stack');
+    }
+    expect(waiting.output).not.toMatch(/hunter2|Unable to connect/);
+  });
+
   it('names the document of the settings in its help', async () => {
     const help = start(['serve', '--help']);
     expect(await help.exited).toBe(0);
