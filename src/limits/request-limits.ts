@@ -6,6 +6,7 @@ import { LIMITS_OPTIONS, type LimitsOptions } from './limits-options.js';
 import { LoadShedder } from './load-shedder.js';
 import { RateLimiter, type Admission } from './rate-limiter.js';
 import { RateSharing } from './rate-sharing.js';
+import { RefusalLog } from './refusal-log.js';
 
 /** Why requests and connections are refused before anybody looks at what they want. */
 export const REFUSAL_CAUSES = ['rate', 'overload', 'connections'] as const;
@@ -18,6 +19,7 @@ export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly shedder: LoadShedder;
   readonly refusals: Record<RefusalCause, number> = { rate: 0, overload: 0, connections: 0 };
+  readonly #refusalLog = new RefusalLog(this.refusals);
   readonly #rates: RateLimiter | undefined;
   #sharing: RateSharing | undefined;
 
@@ -33,6 +35,7 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
 
   onApplicationBootstrap(): void {
     this.shedder.start();
+    this.#refusalLog.start();
     const urls = this.options.redisUrl === undefined ? undefined : parseRedisUrls(this.options.redisUrl);
     if (this.#rates === undefined || urls === undefined) return;
     this.#sharing = new RateSharing(this.#rates, new RedisCounters(urls));
@@ -41,6 +44,7 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
 
   onApplicationShutdown(): void {
     this.shedder.stop();
+    this.#refusalLog.stop();
     this.#sharing?.stop();
   }
 
