@@ -72,8 +72,13 @@ export async function explainCommand(chatId: string, options: AdminOptions, envi
 
 /** `scrollback admin evict CHAT`: forgets a chat, so that its next reader loads it. */
 export async function evictCommand(chatId: string, options: AdminOptions, environment: Environment): Promise<void> {
-  await new AdminClient(options.url, environment).ask<undefined>('DELETE', `/chats/${encodeURIComponent(chatId)}`);
-  print(options, null, () => 'The chat is not held any more; its next reader loads it.\n');
+  const client = new AdminClient(options.url, environment);
+  const path = `/chats/${encodeURIComponent(chatId)}`;
+  const { cached: evicted } = await client.ask<Explanation>('GET', path);
+  // In any case: it may have come meanwhile.
+  await client.ask<undefined>('DELETE', path);
+  const said = evicted ? 'is not held any more' : 'was not held';
+  print(options, { evicted }, () => `The chat ${said}; its next reader loads it.\n`);
 }
 
 /** `scrollback admin mode [MODE]`: tells how the cache is used, or changes it. */

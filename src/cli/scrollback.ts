@@ -2,7 +2,12 @@ import { Command, InvalidArgumentError } from 'commander';
 import { packageVersion } from '../common/package-version.js';
 import { UUID_PATTERN } from '../common/uuid.js';
 import { parseDuration } from '../config/duration.js';
-import { ConfigurationError, EXIT_BAD_CONFIGURATION, readEnvironment } from '../config/environment.js';
+import {
+  ConfigurationError,
+  EXIT_BAD_CONFIGURATION,
+  readEnvironment,
+  type Environment,
+} from '../config/environment.js';
 import { serve } from '../main.js';
 import { generateConversations } from '../transfer/generator.js';
 import { addAdminCommands } from './admin-commands.js';
@@ -12,6 +17,7 @@ import { importCommand } from './import.js';
 import { keyCreateCommand, keyName } from './key.js';
 import { migrateCommand, type MigrateCommandOptions } from './migrate.js';
 import { purgeCommand, type PurgeCommandOptions } from './purge.js';
+import { explain, tellFailedStart } from './start-failure.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
 
 /** Runs the `scrollback` command. Never throws: what goes wrong becomes a message and an exit code. */
@@ -22,7 +28,23 @@ export async function run(argv: readonly string[]): Promise<void> {
     await commands().parseAsync([...argv]);
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
-    process.exit(error instanceof ConfigurationError ? EXIT_BAD_CONFIGURATION : 1);
+    process.exit(exitCodeOf(error));
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  return error instanceof ConfigurationError ? EXIT_BAD_CONFIGURATION : 1;
+}
+
+/** What it says of a failed start belongs into the log, unlike what other commands say. */
+async function serveCommand(): Promise<void> {
+  let environment: Environment | undefined;
+  try {
+    environment = readEnvironment();
+    await serve(environment);
+  } catch (error) {
+    tellFailedStart(error, environment, process.stderr);
+    process.exit(exitCodeOf(error));
   }
 }
 
@@ -39,9 +61,11 @@ function commands(): Command {
   program
     .command('serve')
     .description('start an instance and serve until it is told to stop')
-    .action(async () => {
-      await serve(readEnvironment());
-    });
+    .addHelpText(
+      'after',
+      '\nSettings are variables of the environment: docs/configuration.md lists them, with their defaults.',
+    )
+    .action(serveCommand);
   program
     .command('migrate')
     .description('bring the database schema up to date')
@@ -123,11 +147,4 @@ function addChatId(text: string, before: readonly string[] = []): readonly strin
 function jsonlOnly(text: string): string {
   if (text !== 'jsonl') throw new InvalidArgumentError('jsonl is the only format.');
   return text;
-}
-
-function explain(error: unknown): string {
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `${error.message}: somebody else listens there. Set PORT to another one; 0 picks a free one.`;
-  }
-  return error instanceof Error ? error.message : String(error);
 }

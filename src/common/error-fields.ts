@@ -65,6 +65,11 @@ function messageOf(error: Error, code: string | undefined): string {
     const isRaised = 'routine' in error && error.routine === 'exec_stmt_raise';
     return SQLSTATES_WITHOUT_VALUES.test(code) && !isRaised ? error.message : '';
   }
+  // Node's, of a name with several addresses, has no message of its own.
+  if (error.message === '' && 'errors' in error && Array.isArray(error.errors)) {
+    const messages = error.errors.filter(isError).map((each) => messageOf(each, codeOf(each)));
+    return [...new Set(messages)].slice(0, CAUSES_SHOWN).join('; ');
+  }
   return error.message.replace(QUOTED_INPUT, '$1 …');
 }
 

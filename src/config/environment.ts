@@ -31,6 +31,9 @@ export class ConfigurationError extends Error {
 /** Share of the process's memory that the cache takes unless told otherwise. */
 const CACHE_SHARE = 0.25;
 
+/** Polls that have to fit into the bound. With fewer, what is held comes into doubt between two good ones. */
+const BOUND_IN_POLLS = 2;
+
 const integer = (minimum: number, maximum: number) =>
   z
     .string()
@@ -136,46 +139,86 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = ENVIRONMENT_SCHEMA.safeParse(present);
-  if (!parsed.success) {
-    throw new ConfigurationError(
-      parsed.error.issues.map((issue) => ({ name: String(issue.path[0]), message: issue.message })),
-    );
-  }
-  const environment = {
-    ...parsed.data,
-    CACHE_MAX_BYTES: parsed.data.CACHE_MAX_BYTES ?? Math.floor(availableMemory() * CACHE_SHARE),
-    AUTH_MODE: parsed.data.AUTH_MODE ?? ('none' as const),
-    COHERENCE_BUS: parsed.data.COHERENCE_BUS ?? (parsed.data.REDIS_URL === undefined ? 'postgres' : 'redis'),
-  };
-  const wrong = [...checkAccess(environment), ...checkRedis(environment)];
-  if (wrong.length > 0) throw new ConfigurationError(wrong);
+  const wrong = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => ({ name: String(issue.path[0]), message: issue.message }));
+  const wrongNames = new Set(wrong.map(({ name }) => name));
+  // What is wrong by itself counts as absent in the look at what does not fit together, and is not named for that again.
+  const rest = Object.fromEntries(Object.entries(present).filter(([name]) => !wrongNames.has(name)));
+  const environment = complete(parsed.success ? parsed.data : ENVIRONMENT_SCHEMA.parse(rest));
+  const conflicts = [...checkAccess(environment), ...checkRedis(environment), ...checkTimes(environment)];
+  wrong.push(...conflicts.filter(({ with: others }) => !others.some((name) => wrongNames.has(name))));
+  if (wrong.length > 0) throw new ConfigurationError(wrong.map(({ name, message }) => ({ name, message })));
   return environment;
 }
 
-function checkAccess(environment: Environment): BadVariable[] {
+function complete(parsed: z.infer<typeof ENVIRONMENT_SCHEMA>): Environment {
+  return {
+    ...parsed,
+    // The same port is what is there without one of their own. Two free ones are two.
+    METRICS_PORT: parsed.METRICS_PORT === parsed.PORT && parsed.PORT !== 0 ? undefined : parsed.METRICS_PORT,
+    CACHE_MAX_BYTES: parsed.CACHE_MAX_BYTES ?? Math.floor(availableMemory() * CACHE_SHARE),
+    AUTH_MODE: parsed.AUTH_MODE ?? ('none' as const),
+    COHERENCE_BUS: parsed.COHERENCE_BUS ?? (parsed.REDIS_URL === undefined ? 'postgres' : 'redis'),
+  };
+}
+
+/** A variable that does not fit to others. */
+interface Conflict extends BadVariable {
+  /** All whose values have a part in it, itself among them: where one of them cannot be read, nothing can be said. */
+  readonly with: readonly (keyof Environment)[];
+}
+
+function checkAccess(environment: Environment): Conflict[] {
   const { AUTH_MODE, AUTH_KEYS, AUTH_JWT_SECRET, AUTH_JWKS_URL, AUTH_ALLOW_INSECURE, HOST } = environment;
-  const wrong: BadVariable[] = [];
+  const conflicts: Conflict[] = [];
   if (AUTH_MODE.includes('key') && AUTH_KEYS === undefined) {
-    wrong.push({ name: 'AUTH_KEYS', message: `must be set when AUTH_MODE is ${AUTH_MODE}` });
+    const message = `must be set when AUTH_MODE is ${AUTH_MODE}`;
+    conflicts.push({ name: 'AUTH_KEYS', message, with: ['AUTH_KEYS', 'AUTH_MODE'] });
   }
   if (AUTH_MODE.includes('jwt') && (AUTH_JWT_SECRET === undefined) === (AUTH_JWKS_URL === undefined)) {
     const message = `either this or AUTH_JWKS_URL must be set when AUTH_MODE is ${AUTH_MODE}, not both`;
-    wrong.push({ name: 'AUTH_JWT_SECRET', message });
+    conflicts.push({ name: 'AUTH_JWT_SECRET', message, with: ['AUTH_JWT_SECRET', 'AUTH_JWKS_URL', 'AUTH_MODE'] });
   }
   if (AUTH_MODE === 'none' && !AUTH_ALLOW_INSECURE && !isLoopback(HOST)) {
-    wrong.push({
-      name: 'AUTH_MODE',
-      message: 'none is refused when HOST is a public address; set AUTH_MODE=key, or AUTH_ALLOW_INSECURE=true',
-    });
+    const message = 'none is refused when HOST is a public address; set AUTH_MODE=key, or AUTH_ALLOW_INSECURE=true';
+    conflicts.push({ name: 'AUTH_MODE', message, with: ['AUTH_MODE', 'AUTH_ALLOW_INSECURE'] });
   }
-  return wrong;
+  return conflicts;
 }
 
-function checkRedis({ COHERENCE_BUS, REDIS_URL, SHARED_CACHE }: Environment): BadVariable[] {
+function checkRedis({ COHERENCE_BUS, REDIS_URL, SHARED_CACHE }: Environment): Conflict[] {
   if (REDIS_URL !== undefined) return [];
-  if (COHERENCE_BUS === 'redis') return [{ name: 'REDIS_URL', message: 'must be set when COHERENCE_BUS is redis' }];
-  if (SHARED_CACHE === 'redis') return [{ name: 'REDIS_URL', message: 'must be set when SHARED_CACHE is redis' }];
+  const missing = (message: string): Conflict[] => [{ name: 'REDIS_URL', message, with: ['REDIS_URL'] }];
+  if (COHERENCE_BUS === 'redis') return missing('must be set when COHERENCE_BUS is redis');
+  if (SHARED_CACHE === 'redis') return missing('must be set when SHARED_CACHE is redis');
   return [];
+}
+
+/** Times of which one has to be longer than the other. Both are named, also where one is a default: either can be mended. */
+function checkTimes(environment: Environment): Conflict[] {
+  const { SHUTDOWN_DRAIN_MS, SHUTDOWN_TIMEOUT_MS, COHERENCE_POLL_MS, STALENESS_BOUND_MS } = environment;
+  const conflicts: Conflict[] = [];
+  const add = (
+    shorter: keyof Environment,
+    longer: keyof Environment,
+    [less, more]: readonly [string, string],
+  ): void => {
+    const both = [shorter, longer];
+    conflicts.push({ name: shorter, message: `${less} ${longer} (${fallbackOf(longer)} unless set)`, with: both });
+    conflicts.push({ name: longer, message: `${more} ${shorter} (${fallbackOf(shorter)} unless set)`, with: both });
+  };
+  if (SHUTDOWN_DRAIN_MS >= SHUTDOWN_TIMEOUT_MS) {
+    add('SHUTDOWN_DRAIN_MS', 'SHUTDOWN_TIMEOUT_MS', ['must be below', 'must be above']);
+  }
+  if (STALENESS_BOUND_MS < BOUND_IN_POLLS * COHERENCE_POLL_MS) {
+    add('COHERENCE_POLL_MS', 'STALENESS_BOUND_MS', ['must be at most half of', 'must be at least twice']);
+  }
+  return conflicts;
+}
+
+function fallbackOf(name: keyof Environment): string {
+  return String(ENVIRONMENT_SCHEMA.shape[name].parse(undefined));
 }
 
 /** Whether a text is an address, or a range of them as `address/bits`. */

@@ -7,6 +7,7 @@ import { LoadShedder } from './load-shedder.js';
 import { RateLimiter, type Admission } from './rate-limiter.js';
 import { RateSharing } from './rate-sharing.js';
 import { WaitingAnswers } from './waiting-answers.js';
+import { RefusalLog } from './refusal-log.js';
 
 /** Why requests and connections are refused before anybody looks at what they want. */
 export const REFUSAL_CAUSES = ['rate', 'overload', 'connections'] as const;
@@ -20,6 +21,7 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
   readonly shedder: LoadShedder;
   readonly answers = new WaitingAnswers();
   readonly refusals: Record<RefusalCause, number> = { rate: 0, overload: 0, connections: 0 };
+  readonly #refusalLog = new RefusalLog(this.refusals);
   readonly #rates: RateLimiter | undefined;
   #sharing: RateSharing | undefined;
 
@@ -35,6 +37,7 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
 
   onApplicationBootstrap(): void {
     this.shedder.start();
+    this.#refusalLog.start();
     const urls = this.options.redisUrl === undefined ? undefined : parseRedisUrls(this.options.redisUrl);
     if (this.#rates === undefined || urls === undefined) return;
     this.#sharing = new RateSharing(this.#rates, new RedisCounters(urls));
@@ -43,6 +46,7 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
 
   onApplicationShutdown(): void {
     this.shedder.stop();
+    this.#refusalLog.stop();
     this.#sharing?.stop();
   }
 

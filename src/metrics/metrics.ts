@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
+import { CACHE_MODES } from '../cache/cache-options.js';
 import { CacheState } from '../cache/cache-state.js';
 import { CACHE_FAMILIES, CACHE_RESULTS, CacheStats, LOAD_RESULTS } from '../cache/cache-stats.js';
 import { CoherenceStats } from '../cache/coherence/coherence-stats.js';
@@ -79,6 +80,12 @@ export class Metrics {
           for (const result of CACHE_RESULTS) set({ cache, result }, stats.requests(cache)[result]);
         }
       },
+    );
+    this.#states(
+      'cache_mode',
+      'How the cache is used: 1 for the mode it is in, else 0.',
+      CACHE_MODES,
+      () => state.mode,
     );
     this.#gauge('cache_bytes', 'Bytes that the cache holds, overhead included.', () => state.store.bytes);
     this.#gauge('cache_max_bytes', 'Bytes that the cache may hold.', () => state.store.maxBytes);

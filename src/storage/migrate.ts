@@ -35,7 +35,8 @@ interface LockHolder {
   readonly pid: number;
   readonly application: string;
   readonly state: string;
-  readonly seconds: number;
+  /** `null`: not shown to this role, whose session is another's. */
+  readonly seconds: number | null;
 }
 
 /**
@@ -119,13 +120,14 @@ async function oldestLockHolder(session: QueryRunner): Promise<LockHolder | unde
 }
 
 function describe({ pid, application, state, seconds }: LockHolder): string {
-  return `Session ${pid} (${application === '' ? 'without a name' : application}, ${state}) has held locks for ${seconds} s.`;
+  const time = seconds === null ? 'for a time that this role is not shown' : `for ${seconds} s`;
+  return `Session ${pid} (${application === '' ? 'without a name' : application}, ${state}) has held locks ${time}.`;
 }
 
 /** Sessions with locks on tables of our schema, the one whose transaction is oldest first. */
 const LOCK_HOLDERS = `
   SELECT a.pid, coalesce(a.application_name, '') AS application, coalesce(a.state, 'state not shown') AS state,
-    coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::int AS seconds
+    extract(epoch FROM clock_timestamp() - a.xact_start)::int AS seconds
   FROM pg_locks l
   JOIN pg_class c ON c.oid = l.relation
   JOIN pg_stat_activity a USING (pid)

@@ -28,6 +28,17 @@ export function errorCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** What pg says when there was no answer in time. */
+const TIMED_OUT = /timeout/;
+
+/** The same for the log, with a name where there is no code: `timeout`, `connection_lost`, `unknown`. */
+export function errorKindOf(error: unknown): string {
+  const code = errorCodeOf(error);
+  if (code !== undefined) return code;
+  if (!isConnectionError(error)) return 'unknown';
+  return TIMED_OUT.test((error as Error).message) ? 'timeout' : 'connection_lost';
+}
+
 /** Whether the database could not be reached, or threw the connection out. */
 export function isConnectionError(error: unknown): boolean {
   const code = errorCodeOf(error);

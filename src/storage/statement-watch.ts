@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { LogEvent, LogFields } from '../common/log-line.js';
 import { startSpan, type Span } from '../common/tracing.js';
 import type { QueryPath } from './database.js';
-import { errorCodeOf } from './sqlstate.js';
+import { errorKindOf } from './sqlstate.js';
 
 /** For whom a statement is run. */
 export interface StatementCause {
@@ -76,7 +76,7 @@ export class StatementWatch {
       path,
       ms: Math.round(ms),
       rows,
-      errorCode: error === undefined ? undefined : (errorCodeOf(error) ?? 'unknown'),
+      errorCode: error === undefined ? undefined : errorKindOf(error),
       poolWaiting,
       ...causeFields(cause?.()),
     } satisfies LogEvent);

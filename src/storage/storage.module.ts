@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import type { ModuleMetadata } from '@nestjs/common';
 import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { connectFailure } from './connect-failure.js';
 import { ChatRepository } from './chat-repository.js';
 import { storageOptions } from './data-source-options.js';
 import { DatabaseProbe } from './database-probe.js';
@@ -78,9 +80,8 @@ export class StorageModule implements OnApplicationShutdown {
           inject: [STORAGE_OPTIONS, DatabaseServer],
           useFactory: (storage: StorageOptions, server: DatabaseServer) => ({
             ...storageOptions(server.address, storage),
-            retryAttempts: CONNECT_ATTEMPTS,
-            retryDelay: CONNECT_RETRY_MS,
-            toRetry: isConnectionError,
+            // Nest's own tries say nothing of why one failed.
+            toRetry: () => false,
           }),
           dataSourceFactory: async (dataSourceOptions) => connect(dataSourceOptions),
         }),
@@ -121,12 +122,27 @@ export class StorageModule implements OnApplicationShutdown {
   }
 }
 
+/** Connects and migrates, again while nobody answers. @throws what the last try has thrown, or what trying again does not mend. */
 async function connect(options: DataSourceOptions | undefined): Promise<DataSource> {
   if (options === undefined) throw new TypeError('StorageModule needs DataSource options.');
+  const logger = new Logger('Storage');
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connectOnce(options, logger);
+    } catch (error) {
+      if (!isConnectionError(error)) throw error;
+      logger.warn(connectFailure(error, attempt, CONNECT_ATTEMPTS));
+      if (attempt >= CONNECT_ATTEMPTS) throw error;
+      await sleep(CONNECT_RETRY_MS);
+    }
+  }
+}
+
+async function connectOnce(options: DataSourceOptions, logger: Logger): Promise<DataSource> {
   const dataSource = await new DataSource(options).initialize();
   try {
     const names = await migrate(dataSource);
-    if (names.length > 0) new Logger('Storage').log(`Migrated: ${names.join(', ')}.`);
+    if (names.length > 0) logger.log(`Migrated: ${names.join(', ')}.`);
   } catch (error) {
     await dataSource.destroy();
     throw error;

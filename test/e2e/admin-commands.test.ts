@@ -69,8 +69,22 @@ describe('scrollback admin', () => {
 
   it('evict forgets a chat', async () => {
     await running.api.page(chatId);
-    expect(await admin('evict', chatId)).toMatchObject({ code: 0 });
+    expect(await admin('evict', chatId)).toMatchObject({
+      code: 0,
+      out: 'The chat is not held any more; its next reader loads it.\n',
+    });
     expect(await admin('explain', chatId)).toMatchObject({ code: 0, out: 'The chat is not held.\n' });
+    await running.api.page(chatId);
+    expect(await admin('evict', chatId, '--json')).toMatchObject({ code: 0, out: '{"evicted":true}\n' });
+  });
+
+  it('evict of a chat that is not held says so', async () => {
+    const unknown = '00000000-0000-7000-8000-000000000000';
+    expect(await admin('evict', unknown)).toMatchObject({
+      code: 0,
+      out: 'The chat was not held; its next reader loads it.\n',
+    });
+    expect(await admin('evict', unknown, '--json')).toMatchObject({ code: 0, out: '{"evicted":false}\n' });
   });
 
   it('mode tells the mode and changes it', async () => {

@@ -6,6 +6,7 @@ import { SignJWT } from 'jose';
 import { waitUntil as waitFor } from '../../src/storage/embedded/wait-until.js';
 import { RequestLimits } from '../../src/limits/request-limits.js';
 import { ApiClient } from '../support/api-client.js';
+import { InstanceProcess } from '../support/instance-process.js';
 import { RedisServer } from '../support/redis-server.js';
 
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -241,6 +242,20 @@ describe('an instance with more to do than it can', () => {
       expect((await ask('https://evil.example', 'OPTIONS')).status).toBe(status);
     }
     await running.close();
+  });
+
+  it('says in the log that it has begun to refuse, and that it has stopped', async () => {
+    let said = '';
+    const database = await createTestDatabase();
+    const settings = { DATABASE_URL: database.url, MAX_CONNECTIONS: '10' };
+    const instance = await InstanceProcess.start(settings, (text) => (said += text));
+    const sockets = Array.from({ length: 40 }, () => connect(instance.port, '127.0.0.1').on('error', () => undefined));
+    const isSaid = (): boolean => /"event":"refusing".*"cause":"connections","count":\d+/.test(said);
+    expect(await waitUntil(isSaid)).toBe(true);
+    sockets.forEach((socket) => socket.destroy());
+    expect(await waitUntil(() => said.includes('"event":"refusing_ended"'))).toBe(true);
+    await instance.stop();
+    await database.drop();
   });
 
   it('refuses while its event loop is behind, but answers probes and metrics', async () => {

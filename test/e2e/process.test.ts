@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -209,5 +210,50 @@ describe('the scrollback command', () => {
     const exposed = start(['serve'], { HOST: '0.0.0.0' });
     expect(await exposed.exited).toBe(78);
     expect(exposed.output).toMatch(/AUTH_MODE: none is refused when HOST is a public address/);
+  });
+
+  it('says in one line of the log why it does not start', async () => {
+    const told = (command: CommandProcess): Record<string, unknown> => {
+      const lines = command.output.trimEnd().split('\n');
+      const last = lines.map((line) => JSON.parse(line) as Record<string, unknown>).at(-1)!;
+      expect(last).toMatchObject({ level: 'fatal', event: 'start_failed' });
+      return last;
+    };
+    const wrong = start(['serve'], { PORT: 'http', SHUTDOWN_DRAIN_MS: '60000' });
+    expect(await wrong.exited).toBe(78);
+    expect(told(wrong)['variables']).toEqual(['PORT', 'SHUTDOWN_DRAIN_MS', 'SHUTDOWN_TIMEOUT_MS']);
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const twice = start(['serve'], { METRICS_PORT: String(port) });
+    expect(await twice.exited).toBe(1);
+    expect(told(twice)).toMatchObject({
+      errorCode: 'EADDRINUSE',
+      message: expect.stringContaining('Set METRICS_PORT'),
+    });
+    taken.close();
+  });
+
+  it('says at every try why it cannot reach the database, without a stack', async () => {
+    const waiting = start(['serve'], { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/chats' });
+    await waiting.waitFor(/"attempt":2.*\n/);
+    waiting.child.kill('SIGKILL');
+    await waiting.exited;
+    const lines = waiting.output.trimEnd().split('\n');
+    const tries = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter((line) => line['event'] === 'database_unreachable');
+    expect(tries.length).toBeGreaterThan(1);
+    for (const each of tries) {
+      expect(each).toMatchObject({ level: 'warn', errorCode: 'ECONNREFUSED', attempts: 30 });
+      expect(each).not.toHaveProperty('stack');
+    }
+    expect(waiting.output).not.toMatch(/hunter2|Unable to connect/);
+  });
+
+  it('names the document of the settings in its help', async () => {
+    const help = start(['serve', '--help']);
+    expect(await help.exited).toBe(0);
+    expect(help.output).toContain('docs/configuration.md');
   });
 });

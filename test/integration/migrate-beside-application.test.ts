@@ -98,6 +98,33 @@ describe('a migration whose table somebody holds', () => {
     expect(await migrate(dataSource)).toEqual(LATER);
   });
 
+  it('does not make up how long somebody has held it whose session its role is not shown', async () => {
+    await dataSource.undoLastMigration();
+    const [plain, other] = ['scrollback_test_plain', 'scrollback_test_other'];
+    // Owns the tables by the right of the owner, and sees no session of others.
+    const [owner] = await database.query<{ name: string }>('SELECT quote_ident(current_user) AS name');
+    await database.query(`CREATE ROLE ${plain} LOGIN PASSWORD 'plain'; GRANT ${owner!.name} TO ${plain};
+      CREATE ROLE ${other} SUPERUSER LOGIN PASSWORD 'other'`);
+    const urlOf = (role: string): string =>
+      database.url.replace(/\/\/[^@]*@/, `//${role}:${role === plain ? 'plain' : 'other'}@`);
+    const ordinary = await new DataSource(storageOptions({ url: urlOf(plain) })).initialize();
+    const holder = new Client({ connectionString: urlOf(other) });
+    try {
+      await holder.connect();
+      await holder.query('BEGIN');
+      await holder.query('SELECT count(*) FROM reaction');
+      const error = await migrate(ordinary, { lockTimeoutMs: 50, pauseMs: 10, patienceMs: 300 }).catch((each) => each);
+      expect(String(error)).toMatch(
+        /^MigrationBlockedError: .*Session \d+ \(.+\) has held locks for a time that this role is not shown\./,
+      );
+    } finally {
+      await holder.end();
+      await ordinary.destroy();
+      await database.query(`DROP ROLE ${plain}; DROP ROLE ${other}`);
+    }
+    expect(await migrate(dataSource)).toEqual(LAST);
+  });
+
   it('waits for the migration of another instance for as long as that takes, and holds no snapshot meanwhile', async () => {
     await undoLater();
     const holder = await holdTable('message');

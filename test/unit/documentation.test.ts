@@ -26,6 +26,14 @@ describe('the documentation', () => {
     );
   });
 
+  it('gives a cause for every code of the server’s errors in the page on their rate', () => {
+    const explained = rows('docs/runbooks/error-rate.md')
+      .map(([code]) => code!)
+      .filter((code) => /^\w+$/.test(code));
+    const codes = Object.entries(ERROR_CODES).filter(([, { status }]) => status >= 500);
+    expect(explained.toSorted()).toEqual(codes.map(([code]) => code).toSorted());
+  });
+
   it('lists every variable of the environment with its default', () => {
     const documented = rows('docs/configuration.md').map(([name, fallback]) => [name, fallback!.replaceAll('`', '')]);
     const defaults = ENVIRONMENT_SCHEMA.partial().parse({}) as Record<string, unknown>;

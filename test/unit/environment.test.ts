@@ -120,6 +120,53 @@ describe('the environment', () => {
       expect(readEnvironment({ HOST }).HOST).toBe(HOST);
   });
 
+  it.each([
+    ['a drain as long as the shutdown', { SHUTDOWN_DRAIN_MS: '5000', SHUTDOWN_TIMEOUT_MS: '5000' }],
+    ['a drain longer than the shutdown’s default', { SHUTDOWN_DRAIN_MS: '30000' }],
+    ['polls as rare as the bound', { COHERENCE_POLL_MS: '1000', STALENESS_BOUND_MS: '1000' }],
+    ['polls of which two do not fit into the bound', { COHERENCE_POLL_MS: '1000', STALENESS_BOUND_MS: '1999' }],
+    ['polls rarer than the default of the bound allows', { COHERENCE_POLL_MS: '60000' }],
+    ['a bound shorter than the default of polls allows', { STALENESS_BOUND_MS: '500' }],
+  ])('is refused with %s, by both names', (_what, variables) => {
+    const error = refusal(variables);
+    const pair =
+      'SHUTDOWN_DRAIN_MS' in variables
+        ? ['SHUTDOWN_DRAIN_MS', 'SHUTDOWN_TIMEOUT_MS']
+        : ['COHERENCE_POLL_MS', 'STALENESS_BOUND_MS'];
+    expect(namesIn(error)).toEqual(pair);
+    for (const { message } of error.variables) expect(message).toMatch(/^must be .* unless set\)$/);
+  });
+
+  it('takes times that fit together', () => {
+    for (const variables of [
+      { SHUTDOWN_DRAIN_MS: '4999', SHUTDOWN_TIMEOUT_MS: '5000' },
+      { COHERENCE_POLL_MS: '200', STALENESS_BOUND_MS: '1000' },
+      { COHERENCE_POLL_MS: '1000', STALENESS_BOUND_MS: '2000' },
+    ]) {
+      expect(readEnvironment(variables)).toBeDefined();
+    }
+  });
+
+  it('names what does not fit together beside what is wrong by itself, but not for what is wrong anyway', () => {
+    expect(namesIn(refusal({ PORT: 'http', AUTH_MODE: 'key', SHUTDOWN_DRAIN_MS: '30000' }))).toEqual([
+      'PORT',
+      'AUTH_KEYS',
+      'SHUTDOWN_DRAIN_MS',
+      'SHUTDOWN_TIMEOUT_MS',
+    ]);
+    expect(namesIn(refusal({ SHUTDOWN_DRAIN_MS: '30000', SHUTDOWN_TIMEOUT_MS: 'long' }))).toEqual([
+      'SHUTDOWN_TIMEOUT_MS',
+    ]);
+    expect(namesIn(refusal({ AUTH_MODE: 'jwt', AUTH_JWKS_URL: 'x' }))).toEqual(['AUTH_JWKS_URL']);
+  });
+
+  it('takes the port of the API for no port of their own for metrics', () => {
+    expect(readEnvironment({ METRICS_PORT: '3000' }).METRICS_PORT).toBeUndefined();
+    expect(readEnvironment({ PORT: '4000', METRICS_PORT: '4000' }).METRICS_PORT).toBeUndefined();
+    expect(readEnvironment({ PORT: '4000', METRICS_PORT: '3000' }).METRICS_PORT).toBe(3000);
+    expect(readEnvironment({ PORT: '0', METRICS_PORT: '0' }).METRICS_PORT).toBe(0);
+  });
+
   it('ends the process with EX_CONFIG of sysexits.h', () => {
     expect(EXIT_BAD_CONFIGURATION).toBe(78);
   });

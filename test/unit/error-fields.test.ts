@@ -79,6 +79,17 @@ describe('what the log says of an error', () => {
     expect(errorFields(loop).causes).toHaveLength(4);
   });
 
+  it('is of one of several addresses what each has said', () => {
+    const refused = (address: string): Error =>
+      Object.assign(new Error(`connect ECONNREFUSED ${address}`), { code: 'ECONNREFUSED' });
+    const all = Object.assign(new AggregateError([refused('::1:5432'), refused('127.0.0.1:5432')]), {
+      code: 'ECONNREFUSED',
+    });
+    expect(errorText(all)).toBe(
+      'AggregateError ECONNREFUSED: connect ECONNREFUSED ::1:5432; connect ECONNREFUSED 127.0.0.1:5432',
+    );
+  });
+
   it('has no frame that its message has made up', () => {
     const fields = errorFields(new Error(`over\n    at ${ROW} (x.js:1:1)`.replace(ROW, 'forged')));
     expect(fields.stack).not.toContain('forged');

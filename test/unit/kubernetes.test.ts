@@ -15,6 +15,10 @@ import { ENVIRONMENT_SCHEMA, readEnvironment } from '../../src/config/environmen
 const FOLDER = 'deploy/kubernetes';
 const NAME_LABEL = 'app.kubernetes.io/name';
 
+/** What PostgreSQL allows unless told otherwise, and what it keeps of that for superusers. */
+const MAX_CONNECTIONS = 100;
+const RESERVED_CONNECTIONS = 3;
+
 /** Modules of the schemas, by the `apiVersion` that they are of. */
 const MODULES: Readonly<Record<string, string>> = {
   v1: 'kubernetes-models/v1',
@@ -161,6 +165,34 @@ describe('deploy/kubernetes', () => {
     // Readiness is asked for often enough for a drain to be noticed.
     expect(container.readinessProbe!.periodSeconds! * 1000).toBeLessThan(Number(settings['SHUTDOWN_DRAIN_MS']));
     expect(Number(settings['SHUTDOWN_TIMEOUT_MS'])).toBeGreaterThan(Number(settings['SHUTDOWN_DRAIN_MS']) + 15_000);
+  });
+
+  it('takes no more connections than PostgreSQL gives, also while a new version is rolled out', () => {
+    const { COHERENCE_BUS, DATABASE_POOL_MAX } = readEnvironment({
+      ...settings,
+      REDIS_URL: 'redis://e',
+      AUTH_KEYS: `backend:${'0'.repeat(64)}`,
+    });
+    // The pool, the probe, and the bus where that is PostgreSQL.
+    const each = DATABASE_POOL_MAX + 1 + (COHERENCE_BUS === 'postgres' ? 2 : 0);
+    const { maxReplicas } = of<IHorizontalPodAutoscaler>('horizontal-pod-autoscaler.yaml').spec!;
+    const { maxSurge } = deployment.spec!.strategy!.rollingUpdate!;
+    // Another one may be ending, and the new one has a session to migrate.
+    const most = (maxReplicas + Number(maxSurge) + 1) * each + 1;
+    expect(most).toBeLessThanOrEqual(MAX_CONNECTIONS - RESERVED_CONNECTIONS);
+    expect(readFileSync(join(FOLDER, 'horizontal-pod-autoscaler.yaml'), 'utf8')).toContain(`= ${most} of`);
+  });
+
+  it('has rules that are a PrometheusRule as the README makes one of them', async () => {
+    for (const name of ['recording', 'alerts']) {
+      const rule = {
+        apiVersion: 'monitoring.coreos.com/v1',
+        kind: 'PrometheusRule',
+        metadata: { name: `scrollback-${name}` },
+        spec: load(readFileSync(`deploy/prometheus/${name}.rules.yaml`, 'utf8')),
+      };
+      expect(await faultOf(rule)).toBeUndefined();
+    }
   });
 
   it('has memory for the cache, the process and the collector', () => {

@@ -178,6 +178,30 @@ const work: Section = {
       unit: 'short',
       queries: { waiting: series('scrollback_write_queue_length'), most: series('scrollback_write_queue_max') },
     }),
+    graph({
+      title: 'Refused at the door',
+      description:
+        'Requests and connections refused before any work was done for them; the requests by status have them not. If overload or connections go on: docs/runbooks/overloaded.md.',
+      unit: 'reqps',
+      queries: { '{{cause}}': sumOfRates('scrollback_http_refusals_total', { by: 'cause' }) },
+    }),
+    graph({
+      title: 'Requests at work',
+      description:
+        'Requests that have begun and are not answered. If they come near MAX_REQUESTS_IN_FLIGHT (5000 unless set), further ones are refused: something that they wait for hangs, the database as a rule.',
+      unit: 'short',
+      queries: { 'at work': series('scrollback_http_requests_in_flight') },
+      limits: { warn: 1000, act: 5000 },
+    }),
+    graph({
+      title: 'Cache off or in the shadow',
+      description:
+        '1 while the database answers every read. If it stays 1 and nobody is at work on it: docs/runbooks/cache-off.md.',
+      unit: 'none',
+      queries: { '{{state}}': series('scrollback_cache_mode', 'state!="on"') },
+      limits: { warn: 1 },
+      max: 1,
+    }),
   ],
 };
 

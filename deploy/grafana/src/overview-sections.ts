@@ -1,5 +1,5 @@
 import { graph, stat, type Section } from './panels.js';
-import { API_ROUTES, errorRate, hitRate, quantile, rate, series, sumOfRates } from './queries.js';
+import { API_ROUTES, errorRate, hitRate, overloadRate, quantile, rate, series, sumOfRates } from './queries.js';
 
 const HTTP = 'scrollback_http_request_duration_seconds';
 const LOADS = 'scrollback_cache_load_duration_seconds';
@@ -37,9 +37,9 @@ const present: Section = {
     stat({
       title: 'Errors',
       description:
-        'Answers of 5xx among those of the API. If it is above 1 %: docs/runbooks/error-rate.md. The instances’ logs have the causes.',
+        'Answers of 5xx among those of the API, and what was refused at the door for want of strength among all that came, which is not in the first. If one is above 1 %: docs/runbooks/error-rate.md, docs/runbooks/overloaded.md. The instances’ logs have the causes.',
       unit: 'percentunit',
-      queries: { errors: errorRate() },
+      queries: { errors: errorRate(), refused: overloadRate() },
       limits: { warn: 0.001, act: 0.01 },
     }),
     stat({
@@ -97,7 +97,7 @@ const cache: Section = {
     graph({
       title: 'Reads',
       description:
-        'Reads by how they were answered. If stale ones appear, see the dashboard Coherence; bypass means that the cache is off: PUT /v1/admin/cache/mode turns it on.',
+        'Reads by how they were answered. If stale ones appear, see the dashboard Coherence; bypass means that the cache is off or in the shadow: docs/runbooks/cache-off.md.',
       unit: 'reqps',
       queries: { '{{result}}': sumOfRates('scrollback_cache_requests_total', { by: 'result' }) },
     }),
@@ -132,7 +132,7 @@ const requests: Section = {
     graph({
       title: 'Refused at the door',
       description:
-        'Requests and connections refused before any work was done for them. If rate goes on, find the caller that floods (429) or raise RATE_LIMIT_MAX; if overload does, the instance is short of CPU: run another; if connections do, raise MAX_CONNECTIONS: docs/security.md.',
+        'Requests and connections refused before any work was done for them. If rate goes on, find the caller that floods (429) or raise RATE_LIMIT_MAX; if overload or connections do: docs/runbooks/overloaded.md. They are not in the requests by status, but for few of rate.',
       unit: 'reqps',
       queries: { '{{cause}}': sumOfRates('scrollback_http_refusals_total', { by: 'cause' }) },
     }),

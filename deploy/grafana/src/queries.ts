@@ -48,3 +48,10 @@ export function errorRate(): string {
   const errors = sumOfRates(count, { matchers: SERVER_ERRORS });
   return `(${errors} or vector(0)) / ${sumOfRates(count, { matchers: API_ROUTES })}`;
 }
+
+/** What was refused at the door because there was too much to do, among all that came, 0 to 1; 0 where nothing was answered either. */
+export function overloadRate(): string {
+  const refused = sumOfRates('scrollback_http_refusals_total', { matchers: 'cause="overload"' });
+  const answered = sumOfRates('scrollback_http_request_duration_seconds_count', { matchers: API_ROUTES });
+  return `${refused} / clamp_min(${refused} + (${answered} or vector(0)), 1e-9)`;
+}
