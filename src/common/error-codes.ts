@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
   reply_target_missing: { status: 422, title: 'Reply to a missing message' },
   read_beyond_end: { status: 422, title: 'Read marker beyond the last message' },
+  too_many_reactions: { status: 422, title: 'Too many reactions' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal_error: { status: 500, title: 'Internal error' },
   overloaded: { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },
