@@ -4,6 +4,7 @@ import {
   ConfigurationError,
   ENVIRONMENT_SCHEMA,
   EXIT_BAD_CONFIGURATION,
+  idleAccessVariables,
   readEnvironment,
 } from '../../src/config/environment.js';
 
@@ -118,6 +119,16 @@ describe('the environment', () => {
     }
     for (const HOST of ['localhost', '127.0.0.1', '127.8.8.8', '::1'])
       expect(readEnvironment({ HOST }).HOST).toBe(HOST);
+  });
+
+  it('names keys that are set although nobody has to prove who they are', () => {
+    const AUTH_JWKS_URL = 'https://issuer.example/keys';
+    expect(idleAccessVariables(readEnvironment({}))).toEqual([]);
+    expect(idleAccessVariables(readEnvironment({ AUTH_KEYS: KEY, AUTH_JWKS_URL }))).toEqual([
+      'AUTH_KEYS',
+      'AUTH_JWKS_URL',
+    ]);
+    expect(idleAccessVariables(readEnvironment({ AUTH_MODE: 'key', AUTH_KEYS: KEY, AUTH_JWKS_URL }))).toEqual([]);
   });
 
   it('ends the process with EX_CONFIG of sysexits.h', () => {
