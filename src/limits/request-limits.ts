@@ -4,6 +4,7 @@ import { parseRedisUrls } from '../redis/redis-address.js';
 import { RedisCounters } from '../redis/redis-counters.js';
 import { LIMITS_OPTIONS, type LimitsOptions } from './limits-options.js';
 import { LoadShedder } from './load-shedder.js';
+import { ProofsUnderWay } from './proofs-under-way.js';
 import { RateLimiter, type Admission } from './rate-limiter.js';
 import { RateSharing } from './rate-sharing.js';
 
@@ -13,17 +14,28 @@ export const REFUSAL_CAUSES = ['rate', 'overload', 'connections'] as const;
 /** One of {@link REFUSAL_CAUSES}. */
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
+/**
+ * Proofs of one address that may be looked at at once, where the limit of requests is not higher. Too low and many who come for the first time
+ * from one address, as after a restart, are refused; too high and one address keeps the instance busy with verifying signatures.
+ */
+const MIN_PROOFS_AT_ONCE = 64;
+
+/** When who was one of too many at once may try again, in milliseconds: a proof takes a few. */
+const PROOF_PAUSE_MS = 1000;
+
 /** What bounds the requests of an instance, and counts what it refused. */
 @Injectable()
 export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly shedder: LoadShedder;
   readonly refusals: Record<RefusalCause, number> = { rate: 0, overload: 0, connections: 0 };
   readonly #rates: RateLimiter | undefined;
+  readonly #proofs: ProofsUnderWay;
   #sharing: RateSharing | undefined;
 
   constructor(@Inject(LIMITS_OPTIONS) private readonly options: LimitsOptions) {
     this.shedder = new LoadShedder(options.maxRequestsInFlight, options.maxEventLoopDelayMs);
     this.#rates = options.rateMax === 0 ? undefined : new RateLimiter(options.rateMax, options.rateWindowMs);
+    this.#proofs = new ProofsUnderWay(Math.max(options.rateMax, MIN_PROOFS_AT_ONCE));
   }
 
   /** Requests of one caller in a window; 0: any number. */
@@ -63,14 +75,23 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
     return this.#rates?.look(rateKeyOf(caller, address));
   }
 
-  /** Whether somebody who has not proved yet who they are may try to; the attempt counts. `undefined`: there is no limit. */
-  admitStranger(address: string): Admission | undefined {
-    return this.#rates?.admit(addressKey(address));
+  /**
+   * Lets somebody try to prove who they are, unless too many from their address have failed to, or are trying now.
+   *
+   * @returns why not; `undefined`: they may, and {@link endProof} must follow.
+   */
+  beginProof(address: string): Admission | undefined {
+    const failures = this.#rates?.look(addressKey(address));
+    if (failures === undefined) return undefined;
+    if (!failures.isAdmitted) return failures;
+    return this.#proofs.begin(address) ? undefined : { isAdmitted: false, remaining: 0, restMs: PROOF_PAUSE_MS };
   }
 
-  /** Takes a count of {@link admitStranger} back: it was somebody after all. */
-  forgiveStranger(address: string): void {
-    this.#rates?.takeBack(addressKey(address));
+  /** Somebody has tried to prove who they are; a failure counts against their address. */
+  endProof(address: string, isFailed: boolean): void {
+    if (this.#rates === undefined) return;
+    this.#proofs.end(address);
+    if (isFailed) this.#rates.admit(addressKey(address));
   }
 }
 
