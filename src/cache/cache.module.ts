@@ -32,6 +32,7 @@ import { ChatDropper } from './read/chat-dropper.js';
 import { ChatReader } from './read/chat-reader.js';
 import { ChatRepairer } from './read/chat-repairer.js';
 import { InboxReader } from './read/inbox-reader.js';
+import { MembershipReader } from './read/membership-reader.js';
 import { MessageReader } from './read/message-reader.js';
 import { UnreadReader } from './read/unread-reader.js';
 import { SharedChats, makeSharedChats } from './shared/shared-chats.js';
@@ -79,14 +80,18 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         ChangeApplier,
         Revalidator,
         ChatRepairer,
+        MembershipReader,
         { provide: SharedChats, inject: [CACHE_OPTIONS, ChatRepository, HeadRepository], useFactory: makeSharedChats },
         {
           provide: ChatReader,
-          inject: [SharedChats, ChatRepository, CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator],
+          inject: [
+            ...[SharedChats, ChatRepository, CacheState, CacheStats],
+            ...[TailRepository, ChatRepairer, Revalidator, MembershipReader],
+          ],
           useFactory: (
             shared: SharedChats | undefined,
             chats: ChatRepository,
-            ...parts: [CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator]
+            ...parts: [CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator, MembershipReader]
           ) => new ChatReader(shared ?? chats, ...parts),
         },
         {

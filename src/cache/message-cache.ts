@@ -105,10 +105,10 @@ export class MessageCache {
     limit: number,
     options: ReadOptions = {},
   ): Promise<{ readonly answer: CachedJson<WireLatest>; readonly isWhole: boolean }> {
-    await this.cached.prepare(chatIds, limit);
+    const worthReading = await this.cached.prepare(chatIds, limit, options);
     const pages: (string | Buffer)[] = [];
     let source: CacheResult = 'hit';
-    const found = await Promise.all(chatIds.map((chatId) => this.getMessages(chatId, { limit }, options)));
+    const found = await Promise.all(worthReading.map((chatId) => this.getMessages(chatId, { limit }, options)));
     for (const page of found) {
       if (page === undefined) continue;
       if (page.source !== 'hit') source = page.source;
