@@ -57,16 +57,10 @@ export function admitRequests(
       actAs(known);
       return;
     }
-    const refusal = limits.beginProof(request.ip);
-    // A good key need not wait for an address that others share.
-    if (refusal !== undefined && !callers.hasKey(request.headers)) {
-      refuse(refusal);
-      return;
-    }
-    void prove(callers, request).then((proof) => {
-      if (refusal === undefined) limits.endProof(request.ip, 'refusal' in proof && isFailure(proof.refusal));
+    void prove(callers, limits, request).then((proof) => {
+      if ('isAdmitted' in proof) refuse(proof);
+      else if ('caller' in proof) actAs(proof.caller);
       // Whoever has no proof is told so before their body is read.
-      if ('caller' in proof) actAs(proof.caller);
       else goOn(proof);
     });
   });
@@ -81,9 +75,24 @@ function isMetrics(request: FastifyRequest): boolean {
   return request.routeOptions.url === '/metrics';
 }
 
-async function prove(callers: Callers, request: FastifyRequest): Promise<CallerFinding> {
+/** Finds out who somebody is, unless too many from their address have failed to prove it. */
+async function prove(
+  callers: Callers,
+  limits: RequestLimits,
+  request: FastifyRequest,
+): Promise<CallerFinding | Admission> {
+  // A good key need not wait for an address that others share.
+  const isWaiting = !callers.hasKey(request.headers);
+  const refusal = isWaiting ? await limits.beginProof(request.ip) : undefined;
+  if (refusal !== undefined) return refusal;
+  const proof = await attempt(() => callers.prove(request.headers));
+  if (isWaiting) limits.endProof(request.ip, 'refusal' in proof && isFailure(proof.refusal));
+  return proof;
+}
+
+async function attempt(find: () => Promise<Caller>): Promise<CallerFinding> {
   try {
-    return { caller: await callers.prove(request.headers) };
+    return { caller: await find() };
   } catch (refusal) {
     return { refusal };
   }

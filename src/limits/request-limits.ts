@@ -4,7 +4,7 @@ import { parseRedisUrls } from '../redis/redis-address.js';
 import { RedisCounters } from '../redis/redis-counters.js';
 import { LIMITS_OPTIONS, type LimitsOptions } from './limits-options.js';
 import { LoadShedder } from './load-shedder.js';
-import { ProofsUnderWay } from './proofs-under-way.js';
+import { ProofLines } from './proof-lines.js';
 import { RateLimiter, type Admission } from './rate-limiter.js';
 import { RateSharing } from './rate-sharing.js';
 
@@ -15,8 +15,8 @@ export const REFUSAL_CAUSES = ['rate', 'overload', 'connections'] as const;
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
 /**
- * Proofs of one address that may be looked at at once, where the limit of requests is not higher. Too low and many who come for the first time
- * from one address, as after a restart, are refused; too high and one address keeps the instance busy with verifying signatures.
+ * Proofs of one address that may be looked at or wait at once, where the limit of requests is not higher. Too low and many who come for the first
+ * time from one address, as after a restart, are refused; too high and one address keeps the instance busy with verifying signatures.
  */
 const MIN_PROOFS_AT_ONCE = 64;
 
@@ -29,13 +29,14 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
   readonly shedder: LoadShedder;
   readonly refusals: Record<RefusalCause, number> = { rate: 0, overload: 0, connections: 0 };
   readonly #rates: RateLimiter | undefined;
-  readonly #proofs: ProofsUnderWay;
+  readonly #proofs: ProofLines;
   #sharing: RateSharing | undefined;
 
   constructor(@Inject(LIMITS_OPTIONS) private readonly options: LimitsOptions) {
     this.shedder = new LoadShedder(options.maxRequestsInFlight, options.maxEventLoopDelayMs);
     this.#rates = options.rateMax === 0 ? undefined : new RateLimiter(options.rateMax, options.rateWindowMs);
-    this.#proofs = new ProofsUnderWay(Math.max(options.rateMax, MIN_PROOFS_AT_ONCE));
+    const most = Math.max(options.rateMax, MIN_PROOFS_AT_ONCE);
+    this.#proofs = new ProofLines(most, (address) => this.#lookAtFailures(address)?.remaining ?? Infinity);
   }
 
   /** Requests of one caller in a window; 0: any number. */
@@ -76,22 +77,25 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /**
-   * Lets somebody try to prove who they are, unless too many from their address have failed to, or are trying now.
+   * Lets somebody try to prove who they are when it is their turn, unless too many from their address have failed to, or want to now.
    *
    * @returns why not; `undefined`: they may, and {@link endProof} must follow.
    */
-  beginProof(address: string): Admission | undefined {
-    const failures = this.#rates?.look(addressKey(address));
-    if (failures === undefined) return undefined;
-    if (!failures.isAdmitted) return failures;
-    return this.#proofs.begin(address) ? undefined : { isAdmitted: false, remaining: 0, restMs: PROOF_PAUSE_MS };
+  async beginProof(address: string): Promise<Admission | undefined> {
+    if (this.#rates === undefined || (await this.#proofs.begin(address))) return undefined;
+    const failures = this.#lookAtFailures(address)!;
+    return failures.isAdmitted ? { isAdmitted: false, remaining: 0, restMs: PROOF_PAUSE_MS } : failures;
   }
 
   /** Somebody has tried to prove who they are; a failure counts against their address. */
   endProof(address: string, isFailed: boolean): void {
     if (this.#rates === undefined) return;
-    this.#proofs.end(address);
     if (isFailed) this.#rates.admit(addressKey(address));
+    this.#proofs.end(address);
+  }
+
+  #lookAtFailures(address: string): Admission | undefined {
+    return this.#rates?.look(addressKey(address));
   }
 }
 

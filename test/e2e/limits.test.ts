@@ -148,7 +148,7 @@ describe('the rate limit', () => {
     expect((await stranger.get('/v1/admin/cache')).status).toBe(401);
   });
 
-  it('looks at no more proofs of an address at once than it may, and at none after too many failures', async () => {
+  it('looks at no more proofs of an address than may fail, also when they come all at once', async () => {
     const running = await start({ ...keys, RATE_LIMIT_MAX: '20' });
     const forged = await new SignJWT({ sub: 'ann' })
       .setProtectedHeader({ alg: 'HS256' })
@@ -158,8 +158,7 @@ describe('the rate limit', () => {
     const answers = await Promise.all(Array.from({ length: 300 }, () => forger.get('/v1/users/ann/chats')));
     const looked = answers.filter(({ status }) => status === 401).length;
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(300 - looked);
-    expect(looked).toBeGreaterThanOrEqual(20);
-    expect(looked).toBeLessThanOrEqual(20 + 64);
+    expect(looked).toBe(20);
     expect((await forger.get('/v1/users/ann/chats')).status).toBe(429);
     // Whose address it is too: who is new there waits for the window to end, a service does not.
     expect((await (await userOf(running, 'ben')).get('/v1/users/ben/chats')).status).toBe(429);
