@@ -130,7 +130,7 @@ async function warmAll(database: Database, messages: number): Promise<void> {
   const feed = new ChangeFeed();
   const chats = new ChatRepository(database, new GroupCommit(database, feed, { dataDir: '', writeQueueMax: 0 }), feed);
   const tails = new TailRepository(database);
-  const reader = new ChatReader(chats, state, new CacheStats(), tails, nothing(), nothing());
+  const reader = new ChatReader(chats, state, new CacheStats(), tails, nothing(), nothing(), nothing());
   const warmer = new Warmer(new HeatRepository(database), reader, state);
   warmer.start();
   while (!warmer.isReady) await delay(2);

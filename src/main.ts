@@ -6,7 +6,7 @@ import { createLogger } from './common/log.js';
 import { packageVersion } from './common/package-version.js';
 import { setTracer } from './common/tracing.js';
 import { logCrashes } from './crash.js';
-import { isLoopback, type Environment } from './config/environment.js';
+import { idleAccessVariables, isLoopback, type Environment } from './config/environment.js';
 import { EventLoopWatch } from './http/event-loop-watch.js';
 import { createHttpApp } from './http/http-app.js';
 import { OperationsServer } from './http/operations-server.js';
@@ -75,6 +75,12 @@ export async function serve(environment: Environment): Promise<Instance> {
   if (environment.AUTH_MODE === 'none' && !isLoopback(environment.HOST)) {
     new Logger('Scrollback').warn(
       `Everybody who reaches ${environment.HOST} may read and write everything: AUTH_MODE is none, and AUTH_ALLOW_INSECURE=true allows it.`,
+    );
+  }
+  const idle = idleAccessVariables(environment);
+  if (idle.length > 0) {
+    new Logger('Scrollback').warn(
+      `Nobody has to prove who they are, and every caller may read and write everything: ${idle.join(', ')} is of no effect while AUTH_MODE is none.`,
     );
   }
   new Logger('Scrollback').log(`Listening on ${instance.url} (API: ${instance.url}/docs)`);

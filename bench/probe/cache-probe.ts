@@ -33,7 +33,7 @@ export function makeCache(maxBytes: number): ProbedCache {
   const stats = new CacheStats();
   const feed = new ChangeFeed();
   new ChangeApplier(state, feed);
-  const chats = new ChatReader(nothing(), state, stats, nothing(), nothing(), nothing());
+  const chats = new ChatReader(nothing(), state, stats, nothing(), nothing(), nothing(), nothing());
   state.lease.confirm(state.lease.now());
   const messages = new MessageReader(nothing(), chats, state, stats);
   const inboxes = new InboxReader(nothing(), chats, new UnreadReader(nothing(), state), state, nothing());

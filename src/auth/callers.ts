@@ -55,8 +55,30 @@ export class Callers {
    *   `forbidden` for a user who names another, `invalid_input` for a bad `X-User-Id`.
    */
   async find(headers: IncomingHttpHeaders): Promise<Caller> {
-    const caller = this.#recall(headers.authorization) ?? (await this.#identify(headers.authorization));
-    return actFor(caller, headers['x-user-id']);
+    return this.act(await this.prove(headers), headers);
+  }
+
+  /** Whom the credentials of a request are known to stand for, whoever it wants to act for; `undefined`: {@link prove} finds out. O(1). */
+  recallProof(headers: IncomingHttpHeaders): Caller | undefined {
+    return this.#recall(headers.authorization);
+  }
+
+  /**
+   * Whom the credentials of a request stand for.
+   *
+   * @throws ScrollbackError `unauthenticated` and `token_keys_unavailable`, as {@link find}.
+   */
+  async prove(headers: IncomingHttpHeaders): Promise<Caller> {
+    return this.#recall(headers.authorization) ?? (await this.#identify(headers.authorization));
+  }
+
+  /**
+   * Who has proved who they are, acting for whom the request names.
+   *
+   * @throws ScrollbackError `forbidden` and `invalid_input`, as {@link find}.
+   */
+  act(proven: Caller, headers: IncomingHttpHeaders): Caller {
+    return actFor(proven, headers['x-user-id']);
   }
 
   /** Whether a request has the key of a service. Costs one SHA-256, and no more when it has none. */
@@ -107,7 +129,7 @@ function credentialOf(authorization: string | undefined): string | undefined {
 /** A service may act for any user, a user for themselves alone. */
 function actFor(caller: Caller, header: string | string[] | undefined): Caller {
   if (header === undefined) return caller;
-  const userId = readUserId(header);
+  const userId = PLAIN_USER_ID.test(String(header)) ? String(header) : readUserId(header);
   if (caller.type === 'service') return { ...caller, userId };
   if (caller.userId !== userId) throw new ScrollbackError('forbidden', 'A token acts for its own user alone.');
   return caller;

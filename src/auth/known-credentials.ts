@@ -3,6 +3,12 @@ import type { Caller } from './caller.js';
 /** Credentials that are kept; past it the oldest goes. Somebody with a good key could write it in any number of ways. */
 const LIMIT = 10_000;
 
+/**
+ * What was found good is found out again after this long, a day. Too high and a token that never ends outlives by as much the key that it was signed
+ * with.
+ */
+const LONGEST_MS = 86_400_000;
+
 interface Known {
   readonly caller: Caller;
   readonly untilMs: number;
@@ -23,9 +29,9 @@ export class KnownCredentials {
     return undefined;
   }
 
-  /** Keeps a value. @param untilMs - in milliseconds since 1970; `Infinity` for keys, which do not change while the process runs. */
+  /** Keeps a value, for a day at most. @param untilMs - in milliseconds since 1970; `Infinity` for what does not end. */
   add(authorization: string, caller: Caller, untilMs: number): void {
     if (this.#known.size >= LIMIT) this.#known.delete(this.#known.keys().next().value!);
-    this.#known.set(authorization, { caller, untilMs });
+    this.#known.set(authorization, { caller, untilMs: Math.min(untilMs, this.now() + LONGEST_MS) });
   }
 }

@@ -1,4 +1,12 @@
-import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { isUserId } from './user-id.js';
 
@@ -92,17 +100,40 @@ export class UserTokens {
       ...(audience === undefined ? {} : { audience }),
     };
     try {
-      const { payload } =
-        typeof this.#key === 'function'
-          ? await jwtVerify(token, this.#key, rules)
-          : await jwtVerify(token, this.#key, rules);
-      return payload;
+      return await this.#verifyBy(token, rules);
     } catch (error) {
       if (error instanceof ScrollbackError) throw error;
       // Whatever else stops it lies in the token: a broken part may throw anything.
       throw refusal(`The token is not good: ${reasonOf(error)}.`);
     }
   }
+
+  async #verifyBy(token: string, rules: JWTVerifyOptions): Promise<JWTPayload> {
+    const key = this.#key;
+    if (typeof key !== 'function') return (await jwtVerify(token, key, rules)).payload;
+    try {
+      return (await jwtVerify(token, key, rules)).payload;
+    } catch (error) {
+      if (error instanceof errors.JWKSMultipleMatchingKeys) return verifyByAny(token, error, rules);
+      throw error;
+    }
+  }
+}
+
+/** Verifies a token that does not say which of several keys of the set has signed it, by each of them. */
+async function verifyByAny(
+  token: string,
+  keys: errors.JWKSMultipleMatchingKeys,
+  rules: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  for await (const key of keys) {
+    try {
+      return (await jwtVerify(token, key, rules)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  throw new errors.JWSSignatureVerificationFailed();
 }
 
 /** Fetches the set of public keys. While it cannot be fetched, the last one stands, and it is tried again every {@link FETCH_COOLDOWN_MS}. */
@@ -125,7 +156,8 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
     try {
       const kept = find.jwks();
       if (kept !== undefined) return await createLocalJWKSet(kept)(header, token);
-    } catch {
+    } catch (error) {
+      if (error instanceof errors.JWKSMultipleMatchingKeys) throw error;
       // It may be a new key, which the set that cannot be fetched would have.
     }
     throw new ScrollbackError('token_keys_unavailable', 'The keys that tokens are signed with cannot be fetched.');

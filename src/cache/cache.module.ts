@@ -33,6 +33,7 @@ import { ChatDropper } from './read/chat-dropper.js';
 import { ChatReader } from './read/chat-reader.js';
 import { ChatRepairer } from './read/chat-repairer.js';
 import { InboxReader } from './read/inbox-reader.js';
+import { MembershipReader } from './read/membership-reader.js';
 import { MessageReader } from './read/message-reader.js';
 import { UnreadReader } from './read/unread-reader.js';
 import { SharedChats, makeSharedChats } from './shared/shared-chats.js';
@@ -81,6 +82,7 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         ChangeApplier,
         Revalidator,
         ChatRepairer,
+        MembershipReader,
         { provide: SharedChats, inject: [CACHE_OPTIONS, ChatRepository, HeadRepository], useFactory: makeSharedChats },
         {
           provide: SharedEraser,
@@ -90,11 +92,14 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         },
         {
           provide: ChatReader,
-          inject: [SharedChats, ChatRepository, CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator],
+          inject: [
+            ...[SharedChats, ChatRepository, CacheState, CacheStats],
+            ...[TailRepository, ChatRepairer, Revalidator, MembershipReader],
+          ],
           useFactory: (
             shared: SharedChats | undefined,
             chats: ChatRepository,
-            ...parts: [CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator]
+            ...parts: [CacheState, CacheStats, TailRepository, ChatRepairer, Revalidator, MembershipReader]
           ) => new ChatReader(shared ?? chats, ...parts),
         },
         {

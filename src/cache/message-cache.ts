@@ -127,8 +127,8 @@ export class MessageCache {
     const together = Math.min(MAX_CHATS_TOGETHER, Math.ceil(MESSAGES_TOGETHER / limit));
     for (let from = 0; from < chatIds.length; from += together) {
       const some = chatIds.slice(from, from + together);
-      await this.cached.prepare(some, limit);
-      for (const page of await Promise.all(some.map((chatId) => this.getMessages(chatId, { limit }, options)))) {
+      const readable = await this.cached.prepare(some, limit, options);
+      for (const page of await Promise.all(readable.map((chatId) => this.getMessages(chatId, { limit }, options)))) {
         if (page === undefined) continue;
         if (page.source !== 'hit') source = page.source;
         bytes += page.byteLength;

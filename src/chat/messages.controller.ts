@@ -175,7 +175,7 @@ export class MessagesController {
     id: 'reactions.put',
     summary: 'Put the acting user’s emoji on a message.',
     answers: { 204: null },
-    problems: [403, 404, 409],
+    problems: [403, 404, 409, 422],
     headers: ['X-User-Id'],
   })
   async react(

@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   reply_target_missing: { status: 422, title: 'Reply to a missing message' },
   read_beyond_end: { status: 422, title: 'Read marker beyond the last message' },
   answer_too_large: { status: 422, title: 'Answer too large' },
+  too_many_reactions: { status: 422, title: 'Too many reactions' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal_error: { status: 500, title: 'Internal error' },
   overloaded: { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },

@@ -236,6 +236,12 @@ function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text;
 }
 
+/** Variables that say how callers prove who they are and are set although nobody has to: somebody may believe that they must. */
+export function idleAccessVariables(environment: Environment): string[] {
+  if (environment.AUTH_MODE !== 'none') return [];
+  return (['AUTH_KEYS', 'AUTH_JWT_SECRET', 'AUTH_JWKS_URL'] as const).filter((name) => environment[name] !== undefined);
+}
+
 /** Whether a host can be reached from the same machine alone. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));

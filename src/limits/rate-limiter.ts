@@ -59,12 +59,6 @@ export class RateLimiter {
     return { isAdmitted: true, remaining: remaining - 1, restMs };
   }
 
-  /** Takes back one request that was let in, unless it has been shared already. */
-  takeBack(key: string): void {
-    const window = this.#windows.get(key);
-    if (window !== undefined && window.own > 0) window.own--;
-  }
-
   /** What {@link admit} would say, without counting. */
   look(key: string): Admission {
     const now = this.now();

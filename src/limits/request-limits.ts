@@ -4,6 +4,7 @@ import { parseRedisUrls } from '../redis/redis-address.js';
 import { RedisCounters } from '../redis/redis-counters.js';
 import { LIMITS_OPTIONS, type LimitsOptions } from './limits-options.js';
 import { LoadShedder } from './load-shedder.js';
+import { ProofLines } from './proof-lines.js';
 import { RateLimiter, type Admission } from './rate-limiter.js';
 import { RateSharing } from './rate-sharing.js';
 import { WaitingAnswers } from './waiting-answers.js';
@@ -15,6 +16,15 @@ export const REFUSAL_CAUSES = ['rate', 'overload', 'connections'] as const;
 /** One of {@link REFUSAL_CAUSES}. */
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
+/**
+ * Proofs of one address that may be looked at or wait at once, where the limit of requests is not higher. Too low and many who come for the first
+ * time from one address, as after a restart, are refused; too high and one address keeps the instance busy with verifying signatures.
+ */
+const MIN_PROOFS_AT_ONCE = 64;
+
+/** When who was one of too many at once may try again, in milliseconds: a proof takes a few. */
+const PROOF_PAUSE_MS = 1000;
+
 /** What bounds the requests of an instance, and counts what it refused. */
 @Injectable()
 export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -23,11 +33,14 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
   readonly refusals: Record<RefusalCause, number> = { rate: 0, overload: 0, connections: 0 };
   readonly #refusalLog = new RefusalLog(this.refusals);
   readonly #rates: RateLimiter | undefined;
+  readonly #proofs: ProofLines;
   #sharing: RateSharing | undefined;
 
   constructor(@Inject(LIMITS_OPTIONS) private readonly options: LimitsOptions) {
     this.shedder = new LoadShedder(options.maxRequestsInFlight, options.maxEventLoopDelayMs);
     this.#rates = options.rateMax === 0 ? undefined : new RateLimiter(options.rateMax, options.rateWindowMs);
+    const most = Math.max(options.rateMax, MIN_PROOFS_AT_ONCE);
+    this.#proofs = new ProofLines(most, (address) => this.#lookAtFailures(address)?.remaining ?? Infinity);
   }
 
   /** Requests of one caller in a window; 0: any number. */
@@ -69,14 +82,26 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
     return this.#rates?.look(rateKeyOf(caller, address));
   }
 
-  /** Whether somebody who has not proved yet who they are may try to; the attempt counts. `undefined`: there is no limit. */
-  admitStranger(address: string): Admission | undefined {
-    return this.#rates?.admit(addressKey(address));
+  /**
+   * Lets somebody try to prove who they are when it is their turn, unless too many from their address have failed to, or want to now.
+   *
+   * @returns why not; `undefined`: they may, and {@link endProof} must follow.
+   */
+  async beginProof(address: string): Promise<Admission | undefined> {
+    if (this.#rates === undefined || (await this.#proofs.begin(address))) return undefined;
+    const failures = this.#lookAtFailures(address)!;
+    return failures.isAdmitted ? { isAdmitted: false, remaining: 0, restMs: PROOF_PAUSE_MS } : failures;
   }
 
-  /** Takes a count of {@link admitStranger} back: it was somebody after all. */
-  forgiveStranger(address: string): void {
-    this.#rates?.takeBack(addressKey(address));
+  /** Somebody has tried to prove who they are; a failure counts against their address. */
+  endProof(address: string, isFailed: boolean): void {
+    if (this.#rates === undefined) return;
+    if (isFailed) this.#rates.admit(addressKey(address));
+    this.#proofs.end(address);
+  }
+
+  #lookAtFailures(address: string): Admission | undefined {
+    return this.#rates?.look(addressKey(address));
   }
 }
 

@@ -10,6 +10,7 @@ import type { ParticipantRole } from './entities/participant.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from './records.js';
 import { unavailableOnConnectionLoss } from './database-unavailable.js';
 import { COUNT_UNREAD, COUNT_UNREAD_OF } from './statements/count-unread.js';
+import { FIND_MEMBERS } from './statements/find-members.js';
 import { LOAD_CHATS } from './statements/load-chats.js';
 import { LOAD_USER_CHATS } from './statements/load-user-chats.js';
 import {
@@ -70,6 +71,12 @@ export interface UnreadCount {
   readonly version: number;
   readonly lastReadSeq: number;
   readonly unread: number;
+}
+
+/** A user, and a chat that they may be in. */
+export interface Membership {
+  readonly chatId: string;
+  readonly userId: string;
 }
 
 /** The actor of calls that name none: the host application itself. */
@@ -190,6 +197,17 @@ export class ChatRepository {
     return rows.map((row) => row.chat_id);
   }
 
+  /** Tells which of some users are in the chats that each is asked about. */
+  async findMembers(asked: readonly Membership[]): Promise<Membership[]> {
+    const rows = await unavailableOnConnectionLoss(
+      this.database.query<{ chat_id: string; user_id: string }>('read', FIND_MEMBERS, [
+        asked.map(({ chatId }) => chatId),
+        asked.map(({ userId }) => userId),
+      ]),
+    );
+    return rows.map((row) => ({ chatId: row.chat_id, userId: row.user_id }));
+  }
+
   /** Counts a user's unread messages. Chats that the user is not in are missing from the answer. */
   async countUnread(userId: string, chatIds: readonly string[]): Promise<UnreadCount[]> {
     const rows = await unavailableOnConnectionLoss(
@@ -209,7 +227,7 @@ export class ChatRepository {
 
   /** Counts what members of chats have not read, each at the version that it tells. */
   async countUnreadOf(
-    keys: readonly { readonly chatId: string; readonly userId: string }[],
+    keys: readonly Membership[],
   ): Promise<{ chatId: string; userId: string; version: number; unread: number }[]> {
     const rows = await unavailableOnConnectionLoss(
       this.database.query<{ chat_id: string; user_id: string; version: string; unread: string }>(

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SignJWT } from 'jose';
+import { generateKeyPair, SignJWT } from 'jose';
 import { waitUntil as waitFor } from '../../src/storage/embedded/wait-until.js';
 import { RequestLimits } from '../../src/limits/request-limits.js';
 import { ApiClient } from '../support/api-client.js';
@@ -138,6 +138,68 @@ describe('the rate limit', () => {
     expect((await guessing(99).post('/v1/chats', '{')).status).toBe(429);
     expect((await known.get('/v1/users/ann/chats')).status).toBe(200);
     expect(await metric(running, 'scrollback_http_refusals_total{cause="rate"}')).toBe(3);
+  });
+
+  it('lets in all who come for the first time at once from one address, however many more than the limit', async () => {
+    const running = await start({ ...keys, RATE_LIMIT_MAX: '20' });
+    const users = await Promise.all(Array.from({ length: 60 }, (_unused, at) => userOf(running, `user-${at}`)));
+    const answers = await Promise.all(users.map((user, at) => user.get(`/v1/users/user-${at}/chats`)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(200));
+    const stranger = new ApiClient(running.instance.url, undefined, 'a guess');
+    expect((await stranger.get('/v1/admin/cache')).status).toBe(401);
+  });
+
+  it('looks at no more proofs of an address than may fail, also when they come all at once', async () => {
+    const running = await start({ ...keys, RATE_LIMIT_MAX: '20' });
+    const forged = await new SignJWT({ sub: 'ann' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime('1h')
+      .sign(Buffer.from('another secret of more than thirty-two bytes'));
+    const forger = new ApiClient(running.instance.url, undefined, forged);
+    const answers = await Promise.all(Array.from({ length: 300 }, () => forger.get('/v1/users/ann/chats')));
+    const looked = answers.filter(({ status }) => status === 401).length;
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(300 - looked);
+    expect(looked).toBe(20);
+    expect((await forger.get('/v1/users/ann/chats')).status).toBe(429);
+    // Whose address it is too: who is new there waits for the window to end, a service does not.
+    expect((await (await userOf(running, 'ben')).get('/v1/users/ben/chats')).status).toBe(429);
+    expect((await new ApiClient(running.instance.url, undefined, KEY).get('/v1/admin/cache')).status).toBe(200);
+  });
+
+  it('counts requests of who has proved who they are as theirs, though they want to act for whom they may not', async () => {
+    const running = await start({ ...keys, RATE_LIMIT_MAX: '3' });
+    const ann = await userOf(running, 'ann');
+    const guess = new ApiClient(running.instance.url, undefined, 'a guess');
+    const inbox = '/v1/users/ann/chats';
+    expect(await statuses(4, () => ann.as('ben').get(inbox))).toEqual([403, 403, 403, 429]);
+    expect(await statuses(4, () => guess.get(inbox))).toEqual([401, 401, 401, 429]);
+    const known = await userOf(running, 'cleo');
+    expect((await known.get('/v1/users/cleo/chats')).status).toBe(429);
+  });
+
+  it('lets those who are known go on from an address with too many failures, also when they say who they are twice', async () => {
+    const running = await start({ ...keys, RATE_LIMIT_MAX: '3' });
+    const ann = await userOf(running, 'ann');
+    expect((await ann.get('/v1/users/ann/chats')).status).toBe(200);
+    const guess = new ApiClient(running.instance.url, undefined, 'a guess');
+    expect(await statuses(4, () => guess.get('/v1/users/ann/chats'))).toEqual([401, 401, 401, 429]);
+    expect((await ann.as('ann').get('/v1/users/ann/chats')).status).toBe(200);
+  });
+
+  it('does not count against an address that its tokens cannot be judged', async () => {
+    const { AUTH_KEYS } = keys;
+    // Nobody listens there.
+    const AUTH_JWKS_URL = 'http://127.0.0.1:1/keys';
+    const running = await start({ AUTH_MODE: 'key,jwt', AUTH_KEYS, AUTH_JWKS_URL, RATE_LIMIT_MAX: '3' });
+    const ann = await userOf(running, 'ann');
+    const { privateKey } = await generateKeyPair('ES256');
+    const token = await new SignJWT({ sub: 'ann' })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setExpirationTime('1h')
+      .sign(privateKey);
+    const waiting = new ApiClient(running.instance.url, undefined, token);
+    expect(await statuses(5, () => waiting.get('/v1/users/ann/chats'))).toEqual(Array(5).fill(503));
+    expect((await ann.get('/v1/users/ann/chats')).status).toBe(401);
   });
 
   it('believes an address that is forwarded only from proxies that are trusted', async () => {

@@ -113,6 +113,23 @@ describe('the scrollback command', () => {
     expect(await command.exited).toBe(0);
   });
 
+  it('says that nobody has to prove who they are when keys are set and their use is not, and tells no value', async () => {
+    const digest = 'ab'.repeat(32);
+    const secret = 'a secret of more than thirty-two bytes';
+    const warning = /every caller may read and write everything: AUTH_KEYS, AUTH_JWT_SECRET is of no effect/;
+    const open = start(['serve'], { AUTH_KEYS: `backend:${digest}`, AUTH_JWT_SECRET: secret });
+    await open.waitFor(/Listening on/);
+    expect(open.output).toMatch(warning);
+    for (const value of ['backend', digest, secret]) expect(open.output).not.toContain(value);
+    open.child.kill('SIGTERM');
+    expect(await open.exited).toBe(0);
+    const guarded = start(['serve'], { AUTH_MODE: 'key', AUTH_KEYS: `backend:${digest}` });
+    await guarded.waitFor(/Listening on/);
+    expect(guarded.output).not.toMatch(/of no effect/);
+    guarded.child.kill('SIGTERM');
+    expect(await guarded.exited).toBe(0);
+  });
+
   it('recovers the embedded database of an instance that was killed, with every acknowledged message', async () => {
     const killed = await serve();
     const chat = await killed.api.createChat({ participants: [{ userId: 'ann' }] });

@@ -89,6 +89,31 @@ describe('reactions over REST', () => {
     expect((await api.page(chat.id)).version).toBe(42);
   });
 
+  it('are of at most 100 different emoji on a message, of which all can go on to be put', async () => {
+    const attempts = Array.from({ length: 101 }, (_unused, at) => react(at % 2 === 0 ? 'ann' : 'ben', `emoji ${at}`));
+    const answers = await Promise.all(attempts);
+    const [refused, ...others] = answers.filter(({ status }) => status !== 204);
+    expectProblem(refused!, 422, 'too_many_reactions', ['emoji']);
+    expect(others).toEqual([]);
+    const [first, ...rest] = (await readReactions())!;
+    expect(rest).toHaveLength(99);
+    expect((await react('cat', first!.emoji)).status).toBe(204);
+    expect((await unreact(rest[0]!.userIds[0]!, rest[0]!.emoji)).status).toBe(204);
+    expect((await react('cat', 'in its place')).status).toBe(204);
+    expectProblem(await react('cat', 'one more'), 422, 'too_many_reactions', ['emoji']);
+  });
+
+  it('that somebody puts by SQL are not bounded', async () => {
+    await running.database.query(
+      `INSERT INTO reaction (chat_id, seq, user_id, emoji)
+       SELECT $1, 1, 'ann', 'emoji ' || n FROM generate_series(1, 120) n`,
+      [chat.id],
+    );
+    expectProblem(await react('ann', 'one more'), 422, 'too_many_reactions', ['emoji']);
+    expect((await react('ben', 'emoji 120')).status).toBe(204);
+    expect(await readReactions()).toHaveLength(120);
+  });
+
   it('are the same on an instance that reads them from the database', async () => {
     for (const [userId, emoji] of [
       ['zoe', '🎉'],

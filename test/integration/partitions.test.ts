@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import type { Statement } from '../../src/storage/database.js';
 import { COUNT_UNREAD, COUNT_UNREAD_AFTER, COUNT_UNREAD_OF } from '../../src/storage/statements/count-unread.js';
+import { FIND_MEMBERS } from '../../src/storage/statements/find-members.js';
 import { FIND_NEIGHBOURS } from '../../src/storage/statements/find-neighbours.js';
 import { LOAD_CHANGES } from '../../src/storage/statements/load-changes.js';
 import { LOAD_CHATS } from '../../src/storage/statements/load-chats.js';
@@ -74,6 +75,7 @@ const ONE_CHAT: readonly (readonly [Statement, values: readonly (string | null)[
   [COUNT_UNREAD_AFTER, [`{${CHAT}}`, '{user-2}', '{3}'], ['message']],
   [COUNT_UNREAD_OF, [`{${CHAT}}`, '{user-2}'], ['chat_head', 'message', 'participant']],
   [FIND_VERSIONS, [`{${CHAT}}`], ['chat_head']],
+  [FIND_MEMBERS, [`{${CHAT}}`, '{user-2}'], ['participant']],
   [FIND_MEMBERSHIPS, [`{${CHAT}}`, '{user-2}'], ['participant']],
   [LOCK_HEADS, [`{${CHAT}}`], ['chat_head']],
   [LOCK_FREE_HEADS, [`{${CHAT}}`], ['chat_head']],

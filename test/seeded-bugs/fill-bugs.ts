@@ -38,7 +38,7 @@ export const FILL_BUGS: readonly SeededBug[] = [
     name: 'joins-an-old-flight',
     does: 'answers a reader who knows of a version by a fill that had read before it was committed.',
     file: CHAT_READER,
-    edits: [{ find: 'if (entry.version >= minVersion || (!isKnown && attempt > 0)) return', replace: 'return' }],
+    edits: [{ find: 'if (isEnough || (!isKnown && attempt > 0)) return', replace: 'return' }],
     caughtBy: {
       file: CHAT_READER_TEST,
       name: 'a fill of a chat that has read too early for a reader who joins it is not what this reader gets',

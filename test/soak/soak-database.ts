@@ -1,4 +1,4 @@
-import type { LoadedChat, UnreadCount } from '../../src/storage/chat-repository.js';
+import type { LoadedChat, Membership, UnreadCount } from '../../src/storage/chat-repository.js';
 import type { HeadPoll } from '../../src/storage/head-repository.js';
 import type { LoadedMessages } from '../../src/storage/message-repository.js';
 import type { MessageRecord } from '../../src/storage/records.js';
@@ -147,6 +147,10 @@ export class SoakDatabase implements StatementsInMemory {
 
   loadChanges(): undefined {
     throw new Error('Nothing is behind here.');
+  }
+
+  findMembers(): Membership[] {
+    throw new Error('Services alone read here.');
   }
 
   findMemberships(): { chatId: string; userId: string }[] {

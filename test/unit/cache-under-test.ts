@@ -13,6 +13,7 @@ import { AnswerReader } from '../../src/cache/read/answer-reader.js';
 import { ChatReader } from '../../src/cache/read/chat-reader.js';
 import { ChatRepairer } from '../../src/cache/read/chat-repairer.js';
 import { InboxReader } from '../../src/cache/read/inbox-reader.js';
+import { MembershipReader } from '../../src/cache/read/membership-reader.js';
 import { MessageReader } from '../../src/cache/read/message-reader.js';
 import { UnreadReader } from '../../src/cache/read/unread-reader.js';
 import { ChangeApplier } from '../../src/cache/write/change-applier.js';
@@ -43,6 +44,7 @@ export type StatementsInMemory = Pick<
   | 'pollHeads'
   | 'findVersions'
   | 'findMemberships'
+  | 'findMembers'
 >;
 
 /** How long what is held counts as fresh where a test has no clock of its own: for the whole of it. */
@@ -94,9 +96,10 @@ export class CacheUnderTest {
       await passage(`${name} answers`);
       return answer;
     };
-    const chatRepository: Pick<ChatRepository, 'loadChats' | 'loadUserChats' | 'countUnread'> = {
+    const chatRepository: Pick<ChatRepository, 'loadChats' | 'loadUserChats' | 'findMembers' | 'countUnread'> = {
       loadChats: (chatIds, tail, blockSize) => ask('loadChats', () => database.loadChats(chatIds, tail, blockSize)),
       loadUserChats: (userId) => ask('loadUserChats', () => database.loadUserChats(userId)),
+      findMembers: (asked) => ask('findMembers', () => database.findMembers(asked)),
       countUnread: (userId, chatIds) => ask('countUnread', () => database.countUnread(userId, chatIds)),
     };
     const messageRepository: Pick<MessageRepository, 'loadMessages' | 'loadChanges'> = {
@@ -139,7 +142,10 @@ export class CacheUnderTest {
     this.doubts = new Revalidator(heads, this.state);
     const repairer = new ChatRepairer(messages, this.state, this.stats, this.coherence);
     const tails = tailRepository as TailRepository;
-    this.chats = new ChatReader(chats, this.state, this.stats, tails, repairer, this.doubts);
+    this.chats = new ChatReader(
+      ...([chats, this.state, this.stats, tails, repairer, this.doubts] as const),
+      new MembershipReader(chats),
+    );
     this.messages = new MessageReader(messages, this.chats, this.state, this.stats);
     const inboxes = new InboxReader(chats, this.chats, new UnreadReader(chats, this.state), this.state, this.doubts);
     const cached = new AnswerReader(this.chats, this.messages, inboxes, messages, this.state);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { PARTICIPANT_ROLES } from '../../src/storage/entities/participant.entity.js';
 import { takeBatch } from '../../src/storage/write/batch-keys.js';
 import type { Actor, ChatOperation, SendOperation } from '../../src/storage/write/chat-operation.js';
-import type { Decision } from '../../src/storage/write/chat-state.js';
+import { reactionKey, type Decision } from '../../src/storage/write/chat-state.js';
 import { decideAll } from '../../src/storage/write/decide.js';
 import { ChatRows } from './chat-rows.js';
 import { sampleChatId, sampleMessage, sampleParticipant } from './sample-records.js';
@@ -263,5 +263,38 @@ describe('deciding operations', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('an emoji on a message that has 100 different ones', () => {
+  const LIMIT = 100;
+  const react = (emoji: string, userId: string, present = true): ChatOperation => ({
+    ...{ type: 'react', chatId: CHAT, actor: { type: 'service' } },
+    ...{ seq: 1, userId, emoji, present },
+  });
+
+  /** What comes of an operation on a message that Alice has put so many different emoji on. */
+  function decideWith(emojis: number, operation: ChatOperation): unknown {
+    const rows = firstRows();
+    const names = Array.from({ length: emojis }, (_unused, at) => `emoji ${at + 1}`);
+    const reactions = names.map((emoji) => ({ emoji, count: 1, userIds: ['alice'] }));
+    rows.messages.set(1, sampleMessage({ seq: 1, reactions }));
+    for (const emoji of names) rows.reactions.add(reactionKey(1, 'alice', emoji));
+    return outcome(decideAll(rows.head, rows.lock([operation]), [operation]).decisions[0]!);
+  }
+
+  const changed = expect.objectContaining({ version: FIRST_MESSAGES + 2 });
+
+  it('is refused when it would be another, and is let in when it is the last that there is room for', () => {
+    expect(decideWith(LIMIT, react('another', 'bob'))).toBe('too_many_reactions');
+    expect(decideWith(LIMIT, react('another', 'alice'))).toBe('too_many_reactions');
+    expect(decideWith(LIMIT - 1, react('another', 'bob'))).toEqual(changed);
+  });
+
+  it.each([LIMIT, LIMIT + 1])('is let in when it is one of them, which here are %i', (emojis) => {
+    expect(decideWith(emojis, react('emoji 7', 'bob'))).toEqual(changed);
+    expect(decideWith(emojis, react('emoji 7', 'alice'))).toEqual({ version: FIRST_MESSAGES + 1 });
+    expect(decideWith(emojis, react('emoji 7', 'alice', false))).toEqual(changed);
+    expect(decideWith(emojis, react('another', 'alice', false))).toEqual({ version: FIRST_MESSAGES + 1 });
   });
 });

@@ -4,6 +4,7 @@ import {
   ConfigurationError,
   ENVIRONMENT_SCHEMA,
   EXIT_BAD_CONFIGURATION,
+  idleAccessVariables,
   readEnvironment,
 } from '../../src/config/environment.js';
 
@@ -165,6 +166,16 @@ describe('the environment', () => {
     expect(readEnvironment({ PORT: '4000', METRICS_PORT: '4000' }).METRICS_PORT).toBeUndefined();
     expect(readEnvironment({ PORT: '4000', METRICS_PORT: '3000' }).METRICS_PORT).toBe(3000);
     expect(readEnvironment({ PORT: '0', METRICS_PORT: '0' }).METRICS_PORT).toBe(0);
+  });
+
+  it('names keys that are set although nobody has to prove who they are', () => {
+    const AUTH_JWKS_URL = 'https://issuer.example/keys';
+    expect(idleAccessVariables(readEnvironment({}))).toEqual([]);
+    expect(idleAccessVariables(readEnvironment({ AUTH_KEYS: KEY, AUTH_JWKS_URL }))).toEqual([
+      'AUTH_KEYS',
+      'AUTH_JWKS_URL',
+    ]);
+    expect(idleAccessVariables(readEnvironment({ AUTH_MODE: 'key', AUTH_KEYS: KEY, AUTH_JWKS_URL }))).toEqual([]);
   });
 
   it('ends the process with EX_CONFIG of sysexits.h', () => {

@@ -1,4 +1,4 @@
-import type { LoadedChat, UnreadCount } from '../../src/storage/chat-repository.js';
+import type { LoadedChat, Membership, UnreadCount } from '../../src/storage/chat-repository.js';
 import type { HeadPoll } from '../../src/storage/head-repository.js';
 import type { LoadedChanges, LoadedMessages } from '../../src/storage/message-repository.js';
 import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../src/storage/records.js';
@@ -189,6 +189,10 @@ export class FakeDatabase {
   findVersions(chatIds: readonly string[]): { epoch: string; versions: Map<string, number> } {
     const versions = new Map(chatIds.map((chatId) => [chatId, this.state(chatId).version]));
     return { epoch: this.epoch, versions };
+  }
+
+  findMembers(asked: readonly Membership[]): Membership[] {
+    return asked.filter(({ chatId, userId }) => isMember(this.state(chatId), userId));
   }
 
   findMemberships(chatIds: readonly string[], userIds: readonly string[]): { chatId: string; userId: string }[] {

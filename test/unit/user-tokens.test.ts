@@ -124,6 +124,42 @@ describe('a token that is signed with a key of a set', () => {
     expect(asked).toBe(1);
   });
 
+  describe('and does not say with which of several', () => {
+    let second: CryptoKey;
+    const signBy = (key: CryptoKey): Promise<string> => claims().setProtectedHeader({ alg: 'ES256' }).sign(key);
+    beforeEach(async () => {
+      const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+      second = privateKey;
+      published.push({ ...(await exportJWK(publicKey)), kid: 'the second' });
+    });
+
+    it('is good by any of those that fit', async () => {
+      const tokens = new UserTokens(options);
+      for (const key of [pairs['ES256']!.privateKey, second]) {
+        expect(await tokens.verify(await signBy(key))).toMatchObject({ userId: 'ann' });
+      }
+    });
+
+    it('is refused by all of them when it is signed by none, or has expired', async () => {
+      const tokens = new UserTokens(options);
+      const { privateKey } = await generateKeyPair('ES256');
+      await expectRefused(tokens, await signBy(privateKey), /signature/);
+      const old = claims().setExpirationTime('-1m').setProtectedHeader({ alg: 'ES256' });
+      await expectRefused(tokens, await old.sign(second), /expired/);
+    });
+
+    it('is judged by the keys that were fetched before while the set cannot be', async () => {
+      const tokens = new UserTokens(options);
+      await tokens.verify(await signBy(second));
+      answer = 'error';
+      const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 660_000);
+      const later = claims().setExpirationTime('1h').setProtectedHeader({ alg: 'ES256' });
+      expect(await tokens.verify(await later.sign(second))).toMatchObject({ userId: 'ann' });
+      expect(asked).toBe(2);
+      now.mockRestore();
+    });
+  });
+
   it('is refused when it takes the public key for a secret', async () => {
     const secret = new TextEncoder().encode(JSON.stringify(published[0]));
     const token = await claims().setProtectedHeader({ alg: 'HS256', kid: 'RS256' }).sign(secret);

@@ -15,16 +15,16 @@ import { ChatReader, type EntryWish } from './chat-reader.js';
 import { ChatRepairer } from './chat-repairer.js';
 import type { InboxPosition } from './inbox-cursor.js';
 import { InboxReader } from './inbox-reader.js';
+import { MembershipReader } from './membership-reader.js';
 import { MessageReader, type MessageRun } from './message-reader.js';
 import { DEFAULT_PAGE_LIMIT, pageRange, rangeOf, type MessagesQuery, type PageQuery } from './page-range.js';
 import { UnreadReader } from './unread-reader.js';
+import { isVisible, type Viewer } from './visibility.js';
 
 /** For whom and how fresh. */
-export interface ReadOptions {
+export interface ReadOptions extends Viewer {
   /** Answer with this version of the chat or a later one. */
   readonly minVersion?: number | undefined;
-  /** A user who sees only chats that they are in; absent: a service, which sees all. */
-  readonly viewer?: string | undefined;
 }
 
 /** A run of a chat's participants. */
@@ -69,7 +69,8 @@ export class AnswerReader {
   ): AnswerReader {
     const coherence = new CoherenceStats();
     const repairer = new ChatRepairer(messageRepository, state, stats, coherence);
-    const chats = new ChatReader(chatRepository, state, stats, tailRepository, repairer, doubts);
+    const members = new MembershipReader(chatRepository);
+    const chats = new ChatReader(chatRepository, state, stats, tailRepository, repairer, doubts, members);
     const messages = new MessageReader(messageRepository, chats, state, stats);
     const inboxes = new InboxReader(chatRepository, chats, new UnreadReader(chatRepository, state), state, doubts);
     return new AnswerReader(chats, messages, inboxes, messageRepository, state);
@@ -162,11 +163,20 @@ export class AnswerReader {
     return { source, found: run.slices.length === 0 ? 'missing' : new CachedJson(run.version, source, run.slices) };
   }
 
-  /** Loads chats that are not held together, so that reading them one by one asks for little more. */
-  async prepare(chatIds: readonly string[], limit: number): Promise<void> {
-    if (!this.state.isHolding) return;
+  /**
+   * Loads chats that are not held together, so that reading them one by one asks for little more.
+   *
+   * @returns the chats that are worth reading: not those that are not held and that the viewer is not in.
+   */
+  async prepare(chatIds: readonly string[], limit: number, viewer: Viewer): Promise<readonly string[]> {
+    if (!this.state.isHolding) return chatIds;
     const missing = chatIds.filter((chatId) => this.chats.peek(chatId) === undefined);
-    await this.chats.loadMany(missing, Math.max(limit, this.state.options.tailMessages));
+    const loadable = await this.chats.findLoadable(missing, viewer);
+    await this.chats.loadMany(loadable, Math.max(limit, this.state.options.tailMessages));
+    if (loadable.length === missing.length) return chatIds;
+    const left = new Set(missing);
+    for (const chatId of loadable) left.delete(chatId);
+    return chatIds.filter((chatId) => !left.has(chatId));
   }
 
   async inbox(
@@ -213,16 +223,12 @@ export class AnswerReader {
   /** Users get nothing that may be old: it may be their membership that has changed. */
   #wish({ minVersion, viewer }: ReadOptions): EntryWish {
     if (viewer === undefined) return { minVersion, allowsStale: this.state.options.staleReads !== 'refuse' };
-    return { minVersion, allowsStale: false, mayKnow: (entry) => isVisible(entry, { viewer }) };
+    return { minVersion, allowsStale: false, viewer };
   }
 
   get #missOrBypass(): CacheResult {
     return this.state.isHolding ? 'miss' : 'bypass';
   }
-}
-
-function isVisible(entry: ChatEntry, { viewer }: ReadOptions): boolean {
-  return entry.isPresent && (viewer === undefined || entry.members.has(viewer));
 }
 
 /** Whether there were messages in the whole range, and none is left. */

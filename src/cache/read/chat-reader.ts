@@ -11,7 +11,9 @@ import { ChatEntry } from '../local/chat-entry.js';
 import { BLOCK_SIZE } from '../local/message-block.js';
 import { ChatRepairer } from './chat-repairer.js';
 import type { Fill } from './fill-board.js';
+import { MembershipReader } from './membership-reader.js';
 import { TailLoad } from './tail-load.js';
+import { isVisible, type Viewer } from './visibility.js';
 
 /** An entry to answer from, and where it was. */
 export interface EntryRead {
@@ -21,11 +23,9 @@ export interface EntryRead {
 }
 
 /** What a reader asks of an entry. */
-export interface EntryWish extends DoubtWish {
+export interface EntryWish extends DoubtWish, Viewer {
   /** Newest messages to load along if it has to be loaded; 0 for the last one alone. */
   readonly tail?: number;
-  /** Whether the reader may know of a chat that is as the entry says; absent: of every one. Who may not is told of no version either. */
-  readonly mayKnow?: (entry: ChatEntry) => boolean;
 }
 
 /**
@@ -73,6 +73,7 @@ export class ChatReader {
     private readonly tails: TailRepository,
     private readonly repairer: ChatRepairer,
     private readonly doubts: Revalidator,
+    private readonly members: MembershipReader,
   ) {}
 
   /** The entry if it is held, current, and at least at a version. Not a use by itself. No I/O. */
@@ -84,19 +85,25 @@ export class ChatReader {
   }
 
   /**
-   * Reads a chat at a version or later. A chat that does not exist gives an entry that is not present.
+   * Reads a chat at a version or later. A chat that does not exist gives an entry that is not present, and so does one that is not held and that the
+   * viewer is not in: it is not loaded for them, nor waited for.
    *
    * @throws ScrollbackError `version_not_reached` when the database does not have the version, `freshness_unknown` when it is held and
    * nobody can tell whether it is current, `database_unavailable`.
    */
   async read(chatId: string, wish: EntryWish = {}): Promise<EntryRead> {
-    const { minVersion = 0, tail = this.state.options.tailMessages, mayKnow = () => true } = wish;
+    const { minVersion = 0, tail = this.state.options.tailMessages, viewer } = wish;
+    const mayKnow = (entry: ChatEntry): boolean => viewer === undefined || isVisible(entry, { viewer });
     let held = this.peek(chatId, minVersion);
     if (held === undefined && this.#expectsPush(chatId, minVersion, mayKnow)) {
       await this.state.waits.until(chatId, minVersion);
       held = this.peek(chatId, minVersion);
     }
     if (held !== undefined) return { entry: held, source: 'hit' };
+    const isAsked = viewer !== undefined && !this.#isHeldFor(chatId, viewer);
+    if (isAsked && !(await this.members.isIn(chatId, viewer))) {
+      return { entry: new ChatEntry(chatId, undefined), source: 'miss' };
+    }
     if (this.state.isHolding && this.state.lease.isInDoubt) {
       const doubtful = await this.doubts.settle(chatId, wish);
       if (doubtful === 'stale') return { entry: this.state.store.getChat(chatId)!, source: 'stale' };
@@ -106,8 +113,10 @@ export class ChatReader {
     for (let attempt = 0; ; attempt++) {
       const entry = await this.#fill(chatId, tail, minVersion);
       const isKnown = mayKnow(entry);
-      // The first reading may have been on its way when the reader came; the second began after that, and tells how it is.
-      if (entry.version >= minVersion || (!isKnown && attempt > 0)) return { entry, source: 'miss' };
+      // Who may not know of the chat is told of no version either. The first reading may have been on its way when the reader came, and from
+      // before they were added; the second began after that, and tells how it is.
+      const isEnough = entry.version >= minVersion && (isKnown || !isAsked);
+      if (isEnough || (!isKnown && attempt > 0)) return { entry, source: 'miss' };
       if (attempt === MIN_VERSION_RETRIES) {
         throw new ScrollbackError(
           'version_not_reached',
@@ -116,6 +125,20 @@ export class ChatReader {
       }
       if (isKnown) await delay(MIN_VERSION_RETRY_MS);
     }
+  }
+
+  /** Of chats that are not held, those that may be loaded for a viewer. Asks the database once for all of them, and nothing for a service. */
+  async findLoadable(chatIds: readonly string[], { viewer }: Viewer): Promise<readonly string[]> {
+    if (viewer === undefined) return chatIds;
+    const may = await Promise.all(
+      chatIds.map((chatId) => this.#isHeldFor(chatId, viewer) || this.members.isIn(chatId, viewer)),
+    );
+    return chatIds.filter((_chatId, at) => may[at]);
+  }
+
+  /** Whether a user is in what is held of a chat, though it may be old. They need not be asked about: what is read then tells whether they still are. */
+  #isHeldFor(chatId: string, userId: string): boolean {
+    return this.state.store.getChat(chatId)?.members.has(userId) === true;
   }
 
   /**

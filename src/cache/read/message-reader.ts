@@ -5,8 +5,7 @@ import { CacheState, type ReadState } from '../cache-state.js';
 import { CacheStats, type CacheResult } from '../cache-stats.js';
 import type { ChatEntry } from '../local/chat-entry.js';
 import { BLOCK_SIZE, MessageBlock } from '../local/message-block.js';
-import type { DoubtWish } from '../coherence/revalidator.js';
-import { ChatReader } from './chat-reader.js';
+import { ChatReader, type EntryWish } from './chat-reader.js';
 import { changesBetween, type Fill } from './fill-board.js';
 import type { SeqRange } from './page-range.js';
 
@@ -68,12 +67,12 @@ export class MessageReader {
   /**
    * Reads the messages of a range that depends on the chat.
    *
-   * @param wish - how fresh the page has to be.
+   * @param wish - for whom, and how fresh the page has to be.
    * @param rangeOf - finds the range, or `undefined` when the reader may not see the chat.
    */
   async read(
     chatId: string,
-    wish: DoubtWish,
+    wish: EntryWish,
     rangeOf: (entry: ChatEntry) => SeqRange | undefined,
   ): Promise<MessageRead> {
     if (!this.state.isHolding) return this.#readPast(chatId, wish, rangeOf, 'bypass');
@@ -99,7 +98,7 @@ export class MessageReader {
    */
   async #readPast(
     chatId: string,
-    wish: DoubtWish,
+    wish: EntryWish,
     rangeOf: (entry: ChatEntry) => SeqRange | undefined,
     source: CacheResult,
   ): Promise<MessageRead> {

@@ -15,6 +15,7 @@ import type {
   UpdateOperation,
 } from './chat-operation.js';
 import { clientIdKey, reactionKey, type Decision, type LockedChat } from './chat-state.js';
+import { requireRoomFor } from './reaction-rules.js';
 import { ReactionTally } from './reaction-tally.js';
 import { UnreadTally } from './unread-tally.js';
 
@@ -202,6 +203,7 @@ class Line {
     if (this.locked.reactions.has(reactionKey(seq, userId, emoji)) === present) {
       return { operation, result: { version: this.version } };
     }
+    if (present) requireRoomFor(emoji, before);
     this.version++;
     const message = { ...before, version: this.version };
     return {
