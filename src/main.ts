@@ -6,7 +6,7 @@ import { createLogger } from './common/log.js';
 import { packageVersion } from './common/package-version.js';
 import { setTracer } from './common/tracing.js';
 import { logCrashes } from './crash.js';
-import { idleAccessVariables, isLoopback, type Environment } from './config/environment.js';
+import { idleAccessVariables, isLoopback, isPollRare, type Environment } from './config/environment.js';
 import { EventLoopWatch } from './http/event-loop-watch.js';
 import { createHttpApp } from './http/http-app.js';
 import { OperationsServer } from './http/operations-server.js';
@@ -81,6 +81,11 @@ export async function serve(environment: Environment): Promise<Instance> {
   if (idle.length > 0) {
     new Logger('Scrollback').warn(
       `Nobody has to prove who they are, and every caller may read and write everything: ${idle.join(', ')} is of no effect while AUTH_MODE is none.`,
+    );
+  }
+  if (isPollRare(environment)) {
+    new Logger('Scrollback').warn(
+      'What is held will be in doubt between two polls, and readiness with it: STALENESS_BOUND_MS is below twice COHERENCE_POLL_MS.',
     );
   }
   new Logger('Scrollback').log(`Listening on ${instance.url} (API: ${instance.url}/docs)`);

@@ -136,7 +136,15 @@ describe('headers of the REST API', () => {
     for (const read of [inbox, latest]) {
       await read();
       expect((await read()).headers.get('cache-status')).toBe('scrollback; hit');
+      await api.delete(`/v1/admin/cache/chats/${id}`);
+      expect((await read()).headers.get('cache-status')).toBe('scrollback; fwd=miss');
     }
+    const unknown = { chatIds: ['01980000-0000-7000-8000-00000000dead'], limit: 2 };
+    const found = (await api.post('/v1/messages/latest', unknown)).headers.get('cache-status');
+    expect([found, (await api.post('/v1/messages/latest', unknown)).headers.get('cache-status')]).toEqual([
+      'scrollback; fwd=miss',
+      'scrollback; hit',
+    ]);
   });
 
   describe('Min-Chat-Version', () => {

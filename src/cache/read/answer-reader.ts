@@ -40,6 +40,13 @@ export interface Answer<T> {
   readonly source: CacheResult;
 }
 
+/** Chats that are to be read together. */
+export interface PreparedChats {
+  readonly readable: readonly string[];
+  /** Those that were not held, and have been loaded. */
+  readonly loaded: ReadonlySet<string>;
+}
+
 /** Where answers come from that are not held. */
 export interface AnswerRepositories {
   readonly chatRepository: ChatRepository;
@@ -166,17 +173,17 @@ export class AnswerReader {
   /**
    * Loads chats that are not held together, so that reading them one by one asks for little more.
    *
-   * @returns the chats that are worth reading: not those that are not held and that the viewer is not in.
+   * @returns the chats that are worth reading: not those that are not held and that the viewer is not in; and which of them were loaded.
    */
-  async prepare(chatIds: readonly string[], limit: number, viewer: Viewer): Promise<readonly string[]> {
-    if (!this.state.isHolding) return chatIds;
+  async prepare(chatIds: readonly string[], limit: number, viewer: Viewer): Promise<PreparedChats> {
+    if (!this.state.isHolding) return { readable: chatIds, loaded: new Set() };
     const missing = chatIds.filter((chatId) => this.chats.peek(chatId) === undefined);
     const loadable = await this.chats.findLoadable(missing, viewer);
     await this.chats.loadMany(loadable, Math.max(limit, this.state.options.tailMessages));
-    if (loadable.length === missing.length) return chatIds;
-    const left = new Set(missing);
-    for (const chatId of loadable) left.delete(chatId);
-    return chatIds.filter((chatId) => !left.has(chatId));
+    const loaded = new Set(loadable);
+    if (loadable.length === missing.length) return { readable: chatIds, loaded };
+    const left = new Set(missing.filter((chatId) => !loaded.has(chatId)));
+    return { readable: chatIds.filter((chatId) => !left.has(chatId)), loaded };
   }
 
   async inbox(
