@@ -28,11 +28,9 @@ function refusal(code: string, message = 'made up'): DatabaseError {
 }
 
 /** Does something while every statement and every transaction is refused. */
-async function whileRefused<T>(error: Error, work: () => Promise<T>): Promise<T> {
+async function whileRefused<T>(reason: Error, work: () => Promise<T>): Promise<T> {
   const { query, transaction, snapshot } = database;
-  const refuse = async (): Promise<never> => {
-    throw error;
-  };
+  const refuse = (): Promise<never> => Promise.reject(reason);
   Object.assign(database, { query: refuse, transaction: refuse, snapshot: refuse });
   try {
     return await work();

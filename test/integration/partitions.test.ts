@@ -11,6 +11,7 @@ import { LOAD_EDITS } from '../../src/storage/statements/load-edits.js';
 import { LOAD_MESSAGES } from '../../src/storage/statements/load-messages.js';
 import { LOAD_TAIL_CHATS } from '../../src/storage/statements/load-tails.js';
 import { LOCK_FREE_HEADS, LOCK_HEADS } from '../../src/storage/statements/lock-heads.js';
+import { LOCK_FREE_CHATS, LOCK_FREE_MESSAGES, LOCK_FREE_PARTICIPANTS } from '../../src/storage/statements/lock-rows.js';
 import {
   COMPARE_CONTENTS,
   COUNT_PARTICIPANTS,
@@ -79,6 +80,9 @@ const ONE_CHAT: readonly (readonly [Statement, values: readonly (string | null)[
   [FIND_MEMBERSHIPS, [`{${CHAT}}`, '{user-2}'], ['participant']],
   [LOCK_HEADS, [`{${CHAT}}`], ['chat_head']],
   [LOCK_FREE_HEADS, [`{${CHAT}}`], ['chat_head']],
+  [LOCK_FREE_MESSAGES, [`{${CHAT}}`, '{3}'], ['message']],
+  [LOCK_FREE_PARTICIPANTS, [`{${CHAT}}`, '{user-2}'], ['participant']],
+  [LOCK_FREE_CHATS, [`{${CHAT}}`], ['chat']],
   [LOOK_UP_CHATS, [`{${CHAT}}`], ['chat']],
   [LOOK_UP_MESSAGES, [`{${CHAT}}`, '{6}'], ['message', 'reaction']],
   [LOOK_UP_CLIENT_IDS, [`{${CHAT}}`, '{user-2}', '{c-6}'], ['message', 'reaction']],

@@ -12,27 +12,19 @@ export interface TestInstance {
   close(): Promise<void>;
 }
 
-/**
- * Starts an instance on a free port. Settings are environment variables over quiet defaults. Polls as rare as they like are for tests alone: they
- * show what is noticed without one.
- */
+/** Starts an instance on a free port. Settings are environment variables over quiet defaults. */
 export async function startTestInstance(
   settings: Readonly<Record<string, string>> = {},
   database?: TestDatabase,
 ): Promise<TestInstance> {
   const own = database ?? (await createTestDatabase());
-  const { COHERENCE_POLL_MS: pollMs, STALENESS_BOUND_MS: boundMs, ...others } = settings;
-  const environment = {
-    ...readEnvironment({
-      PORT: '0',
-      LOG_LEVEL: 'fatal',
-      DATABASE_URL: own.url,
-      CACHE_MAX_BYTES: '64MiB',
-      ...others,
-    }),
-    ...(pollMs === undefined ? {} : { COHERENCE_POLL_MS: Number(pollMs) }),
-    ...(boundMs === undefined ? {} : { STALENESS_BOUND_MS: Number(boundMs) }),
-  };
+  const environment = readEnvironment({
+    PORT: '0',
+    LOG_LEVEL: 'fatal',
+    DATABASE_URL: own.url,
+    CACHE_MAX_BYTES: '64MiB',
+    ...settings,
+  });
   const instance = await startInstance(environment, createLogger(environment.LOG_LEVEL));
   return {
     instance,
