@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { type DynamicModule, type LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Callers } from '../auth/callers.js';
 import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
@@ -13,6 +13,7 @@ import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { admitRequests } from './admission.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { EXPOSED_HEADERS } from './answer.js';
+import { ConnectionDrain } from './connection-drain.js';
 import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
 import { guardFrontDoor } from './front-door.js';
@@ -109,8 +110,17 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   serveOpenApi(app);
   openHitLane(fastify, new PageLane(app.get(MessageCache), callers, limits, metrics, headers));
   guardFrontDoor(fastify.server as Server, callers, limits, headers);
+  endConnectionsOnClose(fastify);
   fastify.server.maxConnections = options.maxConnections;
   return app;
+}
+
+function endConnectionsOnClose(fastify: FastifyInstance): void {
+  const drain = new ConnectionDrain(fastify.server as Server);
+  fastify.addHook('preClose', (done) => {
+    drain.begin();
+    done();
+  });
 }
 
 function isDecodable(query: string): boolean {

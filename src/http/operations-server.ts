@@ -5,7 +5,9 @@ import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { errorFields } from '../common/error-fields.js';
 import type { LogEvent } from '../common/log-line.js';
+import { settlesWithin } from '../storage/embedded/wait-until.js';
 import { Metrics } from '../metrics/metrics.js';
+import { ConnectionDrain } from './connection-drain.js';
 import { securityHeaderList } from './security-headers.js';
 
 /** What is asked of the application; nothing else of it can be reached by this port. */
@@ -17,11 +19,18 @@ const REQUEST_TIMEOUT_MS = 15_000;
 /** Probes and scrapes are few; more connections are closed as they come. */
 const MAX_CONNECTIONS = 1000;
 
+/** What is being asked when it closes gets its answer in this time: a scrape takes less, and who takes longer does not hold up the end. */
+const CLOSE_TIMEOUT_MS = 2000;
+
 /**
  * `/metrics` and `/health` on a port of their own, for operators who keep them off the public one.
  */
 export class OperationsServer {
-  private constructor(private readonly server: Server) {}
+  readonly #drain: ConnectionDrain;
+
+  private constructor(private readonly server: Server) {
+    this.#drain = new ConnectionDrain(server);
+  }
 
   /** Starts to listen. */
   static async listen(app: NestFastifyApplication, port: number, host: string): Promise<OperationsServer> {
@@ -44,9 +53,10 @@ export class OperationsServer {
       });
     });
     server.maxConnections = MAX_CONNECTIONS;
+    const operations = new OperationsServer(server);
     server.listen(port, host);
     await once(server, 'listening');
-    return new OperationsServer(server);
+    return operations;
   }
 
   /** The port that it listens on. */
@@ -54,11 +64,13 @@ export class OperationsServer {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Stops listening. */
+  /** Stops listening; what is being asked is answered. */
   async close(): Promise<void> {
+    const closed = once(this.server, 'close');
+    this.#drain.begin();
     this.server.close();
-    this.server.closeAllConnections();
-    await once(this.server, 'close');
+    if (!(await settlesWithin(closed, CLOSE_TIMEOUT_MS))) this.server.closeAllConnections();
+    await closed;
   }
 }
 
