@@ -126,8 +126,5 @@ function jsonlOnly(text: string): string {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `${error.message}: somebody else listens there. Set PORT to another one; 0 picks a free one.`;
-  }
   return error instanceof Error ? error.message : String(error);
 }

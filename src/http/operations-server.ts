@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { errorFields } from '../common/error-fields.js';
@@ -33,7 +33,7 @@ export class OperationsServer {
   }
 
   /** Starts to listen. */
-  static async listen(app: NestFastifyApplication, port: number, host: string): Promise<OperationsServer> {
+  static async listen(app: NestFastifyApplication, place: ListenOptions): Promise<OperationsServer> {
     const headers = securityHeaderList();
     const limits = {
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -54,7 +54,7 @@ export class OperationsServer {
     });
     server.maxConnections = MAX_CONNECTIONS;
     const operations = new OperationsServer(server);
-    server.listen(port, host);
+    server.listen(place);
     await once(server, 'listening');
     return operations;
   }
