@@ -67,23 +67,26 @@ export class PurgeRepository {
    */
   async purge(chats: readonly OlderMessages[], beforeMs: number, limit: number): Promise<PurgedBatch> {
     try {
-      return await this.database.transaction(async (transaction) => {
-        await transaction.query(LIMIT_LOCK_WAIT, []);
-        const heads = await transaction.query<{ chat_id: string }>(LOCK_FREE_HEADS, [
-          chats.map(({ chatId }) => chatId),
-        ]);
-        const isLocked = new Set(heads.map((row) => row.chat_id));
-        const locked = chats.filter(({ chatId }) => isLocked.has(chatId));
-        const held = chats.filter(({ chatId }) => !isLocked.has(chatId));
-        if (locked.length === 0) return { messages: 0, held };
-        const rows = await transaction.query<{ messages: string }>(PURGE_OLDER, [
-          locked.map(({ chatId }) => chatId),
-          locked.map(({ throughSeq }) => throughSeq),
-          beforeMs,
-          limit,
-        ]);
-        return { messages: rows.reduce((sum, row) => sum + Number(row.messages), 0), held };
-      });
+      return await this.database.transaction(
+        async (transaction) => {
+          await transaction.query(LIMIT_LOCK_WAIT, []);
+          const heads = await transaction.query<{ chat_id: string }>(LOCK_FREE_HEADS, [
+            chats.map(({ chatId }) => chatId),
+          ]);
+          const isLocked = new Set(heads.map((row) => row.chat_id));
+          const locked = chats.filter(({ chatId }) => isLocked.has(chatId));
+          const held = chats.filter(({ chatId }) => !isLocked.has(chatId));
+          if (locked.length === 0) return { messages: 0, held };
+          const rows = await transaction.query<{ messages: string }>(PURGE_OLDER, [
+            locked.map(({ chatId }) => chatId),
+            locked.map(({ throughSeq }) => throughSeq),
+            beforeMs,
+            limit,
+          ]);
+          return { messages: rows.reduce((sum, row) => sum + Number(row.messages), 0), held };
+        },
+        { answerLimitMs: Infinity },
+      );
     } catch (error) {
       if (!isLockTimeout(error) && !isTransient(error)) throw error;
       return { messages: 0, held: chats };

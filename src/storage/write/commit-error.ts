@@ -1,6 +1,6 @@
 import { ScrollbackError } from '../../common/scrollback-error.js';
 import { CommitOutcomeUnknownError } from '../open-transaction.js';
-import { errorCodeOf, isShortOfResources, isTransient } from '../sqlstate.js';
+import { errorCodeOf, isConnectionError, isShortOfResources, isTransient } from '../sqlstate.js';
 
 /** SQLSTATE of a statement that ran into the time limit: it has waited for a lock all that time. */
 const QUERY_CANCELED = '57014';
@@ -29,7 +29,7 @@ export function commitError(cause: unknown): ScrollbackError | undefined {
   if (isShortOfResources(cause)) {
     return refusal('database_unavailable', 'The database takes no writes at present. Nothing was written.', cause);
   }
-  if (isTransient(cause)) {
+  if (isTransient(cause) || isConnectionError(cause)) {
     return refusal('database_unavailable', 'The database cannot be reached. Nothing was written.', cause);
   }
   return undefined;
