@@ -130,6 +130,7 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         CacheState,
         CacheStats,
         ChatDropper,
+        SharedChats,
         CoherenceStats,
         COHERENCE_BUS,
         Poller,

@@ -59,6 +59,11 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
     this.#distrusted.add(chatId);
   }
 
+  /** Whether Redis answers. Never rejects. */
+  isAnswering(): Promise<boolean> {
+    return this.values.isAnswering();
+  }
+
   onApplicationShutdown(): void {
     this.values.close();
   }
