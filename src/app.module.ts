@@ -21,20 +21,20 @@ import { LIMITS_OPTIONS, type LimitsOptions } from './limits/limits-options.js';
 import { RequestLimits } from './limits/request-limits.js';
 import { Metrics } from './metrics/metrics.js';
 import { MetricsController } from './metrics/metrics.controller.js';
+import type { OpenDatabase } from './storage/open-database.js';
+import type { StorageOptions } from './storage/storage-options.js';
 import { StorageModule } from './storage/storage.module.js';
 
 /** The one place where the modules meet. */
 @Module({})
 export class AppModule {
-  /** The application as the environment wants it. */
-  static create(environment: Environment): DynamicModule {
-    const storage = StorageModule.forRoot({
-      databaseUrl: environment.DATABASE_URL,
-      dataDir: environment.SCROLLBACK_DATA_DIR,
-      poolMax: environment.DATABASE_POOL_MAX,
-      writeQueueMax: environment.WRITE_QUEUE_MAX,
-      slowSqlMs: environment.LOG_SLOW_SQL_MS,
-    });
+  /**
+   * The application as the environment wants it.
+   *
+   * @param database - opened with {@link storageOptionsOf}; absent: it is opened here.
+   */
+  static create(environment: Environment, database?: OpenDatabase): DynamicModule {
+    const storage = StorageModule.forRoot({ ...storageOptionsOf(environment), database });
     const cache = CacheModule.forRoot({
       imports: [storage],
       mode: environment.CACHE_MODE,
@@ -79,6 +79,17 @@ export class AppModule {
       ],
     };
   }
+}
+
+/** The storage as the environment wants it. */
+export function storageOptionsOf(environment: Environment): StorageOptions {
+  return {
+    databaseUrl: environment.DATABASE_URL,
+    dataDir: environment.SCROLLBACK_DATA_DIR,
+    poolMax: environment.DATABASE_POOL_MAX,
+    writeQueueMax: environment.WRITE_QUEUE_MAX,
+    slowSqlMs: environment.LOG_SLOW_SQL_MS,
+  };
 }
 
 function authOptions(environment: Environment): AuthOptions {

@@ -1,16 +1,20 @@
 import { Logger, type LoggerService } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AppModule } from './app.module.js';
+import { AppModule, storageOptionsOf } from './app.module.js';
 import { followActivities } from './common/activity.js';
 import { createLogger } from './common/log.js';
 import { packageVersion } from './common/package-version.js';
+import { untilAborted } from './common/until-aborted.js';
 import { setTracer } from './common/tracing.js';
 import { logCrashes } from './crash.js';
 import { idleAccessVariables, isLoopback, isPollRare, type Environment } from './config/environment.js';
 import { EventLoopWatch } from './http/event-loop-watch.js';
 import { createHttpApp } from './http/http-app.js';
 import { OperationsServer } from './http/operations-server.js';
-import { closeOnSignal } from './shutdown.js';
+import { StartPorts } from './http/start-ports.js';
+import { closeOnSignal, StartEndedError } from './shutdown.js';
+import { cutConnections } from './storage/close-connections.js';
+import { closeDatabase, openDatabase } from './storage/open-database.js';
 import type { OpenTelemetry } from './tracing/open-telemetry.js';
 
 /** A running instance. */
@@ -24,16 +28,49 @@ export interface Instance {
   close(): Promise<void>;
 }
 
-/** Starts an instance: database, migrations, cache, HTTP. Resolves when it listens; warming may still go on. */
+/**
+ * Starts an instance: ports, database, migrations, cache, HTTP. Resolves when it serves; warming may still go on. Until then its ports answer probes.
+ *
+ * @param signal - ends the start: its reason is thrown then.
+ * @throws what the start has failed of; nothing is left running or open.
+ */
 export async function startInstance(
   environment: Environment,
   logger: LoggerService = createLogger(environment.LOG_LEVEL),
+  signal?: AbortSignal,
 ): Promise<Instance> {
+  Logger.overrideLogger(logger);
   const tracing = await startTracing(environment);
   if (tracing !== undefined) followActivities();
+  let ports: StartPorts | undefined;
+  try {
+    ports = await StartPorts.open(environment);
+    return await startBehind(ports, { environment, logger, tracing, signal });
+  } catch (error) {
+    await ports?.close();
+    await stopTracing(tracing);
+    throw error;
+  }
+}
+
+/** What a start is made with. */
+interface Start {
+  readonly environment: Environment;
+  readonly logger: LoggerService;
+  readonly tracing: OpenTelemetry | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function startBehind(ports: StartPorts, { environment, logger, tracing, signal }: Start): Promise<Instance> {
+  const { progress } = ports;
+  const database = await openDatabase(storageOptionsOf(environment), {
+    signal,
+    onStep: (step) => progress.enter(step),
+  });
+  progress.enter('cache');
   let app: NestFastifyApplication;
   try {
-    app = await createHttpApp(AppModule.create(environment), {
+    app = await createHttpApp(AppModule.create(environment, database), {
       maxBodyBytes: environment.MAX_BODY_BYTES,
       logger,
       slowRequestMs: environment.LOG_SLOW_REQUEST_MS,
@@ -42,7 +79,7 @@ export async function startInstance(
       maxConnections: environment.MAX_CONNECTIONS,
     });
   } catch (error) {
-    await stopTracing(tracing);
+    await closeDatabase(database);
     throw error;
   }
   const eventLoop = new EventLoopWatch(environment.LOG_SLOW_REQUEST_MS);
@@ -54,11 +91,14 @@ export async function startInstance(
     eventLoop.stop();
   };
   try {
-    await app.listen(environment.PORT, environment.HOST);
-    if (environment.METRICS_PORT !== undefined) {
-      operations = await OperationsServer.listen(app, environment.METRICS_PORT, environment.HOST);
+    await untilAborted(app.init(), signal);
+    await app.listen(ports.main.giveOver());
+    if (ports.operations !== undefined) {
+      operations = await OperationsServer.listen(app, ports.operations.giveOver());
     }
   } catch (error) {
+    // What the cache asks at its start may get no answer, and the application ends after it has begun.
+    if (signal?.aborted === true) cutConnections(database.dataSource);
     await close();
     throw error;
   }
@@ -66,12 +106,22 @@ export async function startInstance(
   return { app, url, operationsPort: operations?.port, close };
 }
 
-/** Starts an instance and serves until a signal ends the process. */
-export async function serve(environment: Environment): Promise<Instance> {
+/**
+ * Starts an instance and serves until a signal ends the process.
+ *
+ * @returns `undefined` when a signal has ended the start.
+ */
+export async function serve(environment: Environment): Promise<Instance | undefined> {
   const logger = createLogger(environment.LOG_LEVEL);
   logCrashes(logger);
-  const instance = await startInstance(environment, logger);
-  closeOnSignal(instance, environment);
+  const start = new AbortController();
+  const starting = startInstance(environment, logger, start.signal);
+  closeOnSignal(starting, start, environment);
+  const instance = await starting.catch((error: unknown) => {
+    if (error instanceof StartEndedError) return undefined;
+    throw error;
+  });
+  if (instance === undefined || start.signal.aborted) return undefined;
   if (environment.AUTH_MODE === 'none' && !isLoopback(environment.HOST)) {
     new Logger('Scrollback').warn(
       `Everybody who reaches ${environment.HOST} may read and write everything: AUTH_MODE is none, and AUTH_ALLOW_INSECURE=true allows it.`,

@@ -143,6 +143,7 @@ export class CacheModule implements OnApplicationBootstrap, BeforeApplicationShu
         CacheState,
         CacheStats,
         ChatDropper,
+        SharedChats,
         CoherenceStats,
         COHERENCE_BUS,
         Poller,

@@ -45,7 +45,7 @@ export async function demoCommand(
     }
   });
   const instance = await serve(demo);
-  await showTour(instance);
+  if (instance !== undefined) await showTour(instance);
 }
 
 async function showTour(instance: Instance): Promise<void> {

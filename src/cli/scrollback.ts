@@ -2,12 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { packageVersion } from '../common/package-version.js';
 import { UUID_PATTERN } from '../common/uuid.js';
 import { parseDuration } from '../config/duration.js';
-import {
-  ConfigurationError,
-  EXIT_BAD_CONFIGURATION,
-  readEnvironment,
-  type Environment,
-} from '../config/environment.js';
+import { ConfigurationError, EXIT_BAD_CONFIGURATION, readEnvironment } from '../config/environment.js';
 import { serve } from '../main.js';
 import { generateConversations } from '../transfer/generator.js';
 import { addAdminCommands } from './admin-commands.js';
@@ -38,12 +33,10 @@ function exitCodeOf(error: unknown): number {
 
 /** What it says of a failed start belongs into the log, unlike what other commands say. */
 async function serveCommand(): Promise<void> {
-  let environment: Environment | undefined;
   try {
-    environment = readEnvironment();
-    await serve(environment);
+    await serve(readEnvironment());
   } catch (error) {
-    tellFailedStart(error, environment, process.stderr);
+    tellFailedStart(error, process.stderr);
     process.exit(exitCodeOf(error));
   }
 }

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   too_many_reactions: { status: 422, title: 'Too many reactions' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal_error: { status: 500, title: 'Internal error' },
+  starting: { status: 503, title: 'Starting', retryAfterSeconds: 2 },
   overloaded: { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },
   write_queue_full: { status: 503, title: 'Too many writes waiting', retryAfterSeconds: 1 },
   write_outcome_unknown: { status: 503, title: 'Outcome of the write unknown', retryAfterSeconds: 1 },

@@ -1,8 +1,9 @@
-import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Optional, type BeforeApplicationShutdown } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { COHERENCE_BUS, type CoherenceBus } from '../cache/coherence/bus/coherence-bus.js';
 import { CacheState } from '../cache/cache-state.js';
 import { Warmer } from '../cache/lifecycle/warmer.js';
+import { SharedChats } from '../cache/shared/shared-chats.js';
 import { DatabaseProbe } from '../storage/database-probe.js';
 
 /** What health checks ask the parts of an instance. No check waits longer than a second. */
@@ -16,6 +17,8 @@ export class HealthService implements BeforeApplicationShutdown {
     private readonly warmer: Warmer,
     private readonly cacheState: CacheState,
     @Inject(COHERENCE_BUS) private readonly bus: Pick<CoherenceBus, 'name' | 'isHealthy'>,
+    /** `undefined`: instances share no chats in Redis. */
+    @Optional() @Inject(SharedChats) private readonly shared: Pick<SharedChats, 'isAnswering'> | undefined,
   ) {}
 
   /** Whether the instance is going away. */
@@ -68,12 +71,15 @@ export class HealthService implements BeforeApplicationShutdown {
   }
 
   /**
-   * Whether Redis carries what instances tell each other; nothing where it is not used. Without it changes are found by polls, so it
-   * never makes an instance unready: its state is told, and an alert is for what watches it.
+   * Whether Redis carries what instances tell each other, and what they share; nothing where it does neither. Without it changes are found by polls,
+   * and chats in the database, so it never makes an instance unready: its state is told, and an alert is for what watches it.
    */
-  redis(): HealthIndicatorResult {
-    if (this.bus.name !== 'redis') return {};
+  async redis(): Promise<HealthIndicatorResult> {
+    const isBus = this.bus.name === 'redis';
+    if (!isBus && this.shared === undefined) return {};
     const indicator = this.indicators.check('redis');
-    return indicator.up({ state: this.bus.isHealthy ? 'connected' : 'away' });
+    const isConnected =
+      (!isBus || this.bus.isHealthy) && (this.shared === undefined || (await this.shared.isAnswering()));
+    return indicator.up({ state: isConnected ? 'connected' : 'away' });
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { type DynamicModule, type LoggerService } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Callers } from '../auth/callers.js';
 import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
@@ -14,6 +14,8 @@ import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { admitRequests } from './admission.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { EXPOSED_HEADERS } from './answer.js';
+import { ConnectionDrain } from './connection-drain.js';
+import { refuseCodedBodies } from './body-coding.js';
 import { CrossOrigin } from './cross-origin.js';
 import { openHitLane } from './hit-lane.js';
 import { parseJsonBody } from './json-body.js';
@@ -126,12 +128,14 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
     });
   }
   admitRequests(fastify, callers, limits, (error, request, reply) => filter.answer(error, request, reply));
+  refuseCodedBodies(fastify);
   serveOpenApi(app);
   openHitLane(fastify, new PageLane(app.get(MessageCache), callers, limits, metrics, headers));
   const server = fastify.server as Server;
   const crossOrigin = new CrossOrigin(options.corsOrigins);
   guardFrontDoor(server, callers, limits, headers, crossOrigin);
   refuseUnmetDemands(server, headers, (request) => crossOrigin.headersFor(request));
+  endConnectionsOnClose(fastify);
   fastify.server.maxConnections = options.maxConnections;
   return app;
 }
@@ -144,6 +148,14 @@ function setHeaders(reply: FastifyReply, headers: readonly string[]): void {
 function lengthOf(payload: unknown): number {
   if (typeof payload === 'string') return Buffer.byteLength(payload);
   return Buffer.isBuffer(payload) ? payload.length : 0;
+}
+
+function endConnectionsOnClose(fastify: FastifyInstance): void {
+  const drain = new ConnectionDrain(fastify.server as Server);
+  fastify.addHook('preClose', (done) => {
+    drain.begin();
+    done();
+  });
 }
 
 function isDecodable(query: string): boolean {

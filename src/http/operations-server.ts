@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { errorFields } from '../common/error-fields.js';
@@ -8,7 +8,9 @@ import type { LogEvent } from '../common/log-line.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import { Metrics } from '../metrics/metrics.js';
+import { settlesWithin } from '../storage/embedded/wait-until.js';
 import { answerBrokenRequest } from './broken-request.js';
+import { ConnectionDrain } from './connection-drain.js';
 import { Refusal } from './refusal.js';
 import { securityHeaderList } from './security-headers.js';
 import { NO_BARE_ANSWERS, refuseUnmetDemands } from './unmet-demands.js';
@@ -22,11 +24,15 @@ const REQUEST_TIMEOUT_MS = 15_000;
 /** Probes and scrapes are few; more connections are closed as they come. */
 const MAX_CONNECTIONS = 1000;
 
+/** What is being asked when it closes gets its answer in this time: a scrape takes less, and who takes longer does not hold up the end. */
+const CLOSE_TIMEOUT_MS = 2000;
+
 /**
  * `/metrics` and `/health` on a port of their own, for operators who keep them off the public one.
  */
 export class OperationsServer {
   readonly #server: Server;
+  readonly #drain: ConnectionDrain;
   readonly #headers = securityHeaderList();
   readonly #readOnly = this.#refusal('method_not_allowed', 'Only to be read.');
   readonly #unknown = this.#refusal('route_not_found', 'Here are /metrics and /health alone.');
@@ -52,12 +58,13 @@ export class OperationsServer {
     this.#server.on('clientError', answerBrokenRequest);
     refuseUnmetDemands(this.#server, this.#headers);
     this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#drain = new ConnectionDrain(this.#server);
   }
 
   /** Starts to listen. */
-  static async listen(app: NestFastifyApplication, port: number, host: string): Promise<OperationsServer> {
+  static async listen(app: NestFastifyApplication, place: ListenOptions): Promise<OperationsServer> {
     const operations = new OperationsServer(app);
-    operations.#server.listen(port, host);
+    operations.#server.listen(place);
     await once(operations.#server, 'listening');
     return operations;
   }
@@ -67,11 +74,13 @@ export class OperationsServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Stops listening. */
+  /** Stops listening; what is being asked is answered. */
   async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#drain.begin();
     this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+    if (!(await settlesWithin(closed, CLOSE_TIMEOUT_MS))) this.#server.closeAllConnections();
+    await closed;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -11,6 +11,9 @@ redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'version', ARGV[2], 'value', ARGV[
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`;
 
+/** Nobody writes it. */
+const PROBED_KEY = 'scrollback:probe';
+
 /** A value with what says whether it is of use. */
 export interface VersionedValue {
   readonly epoch: string;
@@ -54,6 +57,11 @@ export class RedisValues {
   ): Promise<boolean> {
     const values = { keys: [key], arguments: [epoch, String(version), value, String(ttlMs), replaces ? '1' : '0'] };
     return (await this.#redis.attempt((commands) => commands.eval(PUT_IF_NEWER, values))) !== undefined;
+  }
+
+  /** Whether Redis answers; a cluster is asked through one of its nodes. Never rejects, and nobody waits long. */
+  async isAnswering(): Promise<boolean> {
+    return (await this.#redis.attempt((commands) => commands.hmGet(PROBED_KEY, ['epoch']))) !== undefined;
   }
 
   /** Closes at once. */

@@ -27,7 +27,7 @@ export interface StoragePoolLimits {
 export const DEFAULT_POOL_MAX = 10;
 
 /** Connection attempts give up after this long, so that a dead host fails a start instead of hanging it. */
-const CONNECT_TIMEOUT_MS = 10_000;
+export const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * Longest statement on the pool. Too low and a first fill of the largest chats fails; too high and a hanging

@@ -15,12 +15,20 @@ export class DatabaseServer {
     private readonly embedded: EmbeddedPostgres | undefined,
   ) {}
 
-  /** Starts the embedded server if no URL is given. Resolves when it takes connections. */
-  static async start(options: Pick<StorageOptions, 'databaseUrl' | 'dataDir'>): Promise<DatabaseServer> {
+  /**
+   * Starts the embedded server if no URL is given. Resolves when it takes connections.
+   *
+   * @param signal - ends the start; its reason is thrown, and nothing is left running.
+   */
+  static async start(
+    options: Pick<StorageOptions, 'databaseUrl' | 'dataDir'>,
+    signal?: AbortSignal,
+  ): Promise<DatabaseServer> {
     if (options.databaseUrl !== undefined) return new DatabaseServer({ url: options.databaseUrl }, undefined);
     const logger = new Logger('EmbeddedPostgres');
     const embedded = await EmbeddedPostgres.start({
       dataDir: options.dataDir,
+      signal,
       onLog: ({ level, message }) => {
         if (level === 'info') logger.log(message);
         else logger[level](message);

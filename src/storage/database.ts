@@ -3,7 +3,11 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import type { CopyOutSink } from './copy-out.js';
-import { CommitOutcomeUnknownError, OpenTransaction } from './open-transaction.js';
+import { CONNECT_TIMEOUT_MS } from './data-source-options.js';
+import { DatabaseSilentError } from './database-silent-error.js';
+import { CommitOutcomeUnknownError, OpenTransaction, type StatementObserver } from './open-transaction.js';
+import { SilenceLimit } from './silence-limit.js';
+import { isConnectTimeout } from './sqlstate.js';
 import { StatementWatch, type StatementCause } from './statement-watch.js';
 import { STORAGE_OPTIONS, type StorageOptions } from './storage-options.js';
 
@@ -43,11 +47,22 @@ export interface TransactionOptions {
    * BEGIN refused, they would run by themselves. Absent: `after-begin`.
    */
   readonly first?: FirstStatements;
+  /**
+   * Gives the transaction up when the server answers nothing for this long, in milliseconds; absent: after {@link ANSWER_LIMIT_MS}. For those whose
+   * statements may take long `Infinity`: the pool's limit alone holds.
+   */
+  readonly answerLimitMs?: number;
   /** Tells for whom it is run; asked only when a statement was slow. */
   readonly cause?: () => StatementCause;
   /** A statement that waits longer than this for one lock of somebody else's fails with 55P03; absent: the server's own limit. */
   readonly lockWaitMs?: number;
 }
+
+/**
+ * A write is given up when the server answers nothing for so long. Too low and a server that is busy loses writes: a lock is waited for 2 s, a full disk or
+ * a failover takes up to ten; too high and senders wait for a server that hangs, and give up first.
+ */
+export const ANSWER_LIMIT_MS = 15_000;
 
 /**
  * Begins a transaction and tells the triggers on the tables that they need not follow what it writes. For the transaction
@@ -110,6 +125,7 @@ export class Database {
    *
    * @throws CommitOutcomeUnknownError when the connection broke between COMMIT and its answer, or `work` threw although what it
    * wrote is committed.
+   * @throws DatabaseSilentError when the server did not answer in time; nothing is written.
    * @throws what `work` throws; the transaction is then rolled back.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -120,34 +136,41 @@ export class Database {
 
   /** Runs `work`, which only reads, in one snapshot. */
   snapshot<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work, {});
+    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'read', work, {
+      answerLimitMs: Infinity,
+    });
   }
 
   async #transaction<T>(
     begin: string,
     path: QueryPath,
     work: (transaction: Transaction) => Promise<T>,
-    { first = 'after-begin', cause }: TransactionOptions,
+    { first = 'after-begin', cause, answerLimitMs = ANSWER_LIMIT_MS }: TransactionOptions,
   ): Promise<T> {
     const client = await this.#connect(path, cause);
+    const silence = answerLimitMs === Infinity ? undefined : new SilenceLimit(client, answerLimitMs);
     let broken: Error | undefined;
     const noteBroken = (error: Error): void => {
       broken = error;
     };
     client.on('error', noteBroken);
     try {
-      const open = new OpenTransaction(client, begin, {
+      const observer: StatementObserver = {
         begin: (name, isCounted) => {
           if (isCounted) this.#counts[path]++;
           return this.#watch.begin(name, path, cause);
         },
         end: (statement, end) => this.#watch.end(statement, end),
-      });
+      };
+      const open = new OpenTransaction(client, begin, observer, silence);
       return await open.run(work, first);
     } catch (error) {
-      if (error instanceof CommitOutcomeUnknownError) broken = error;
+      const isUnknown = error instanceof CommitOutcomeUnknownError;
+      if (isUnknown) broken = error;
+      if (silence?.isOver === true && !isUnknown) throw new DatabaseSilentError(answerLimitMs, { cause: error });
       throw error;
     } finally {
+      silence?.end();
       client.off('error', noteBroken);
       client.release(broken);
     }
@@ -163,6 +186,10 @@ export class Database {
       return client;
     } catch (error) {
       this.#watch.end(watched, { error, poolWaiting: pool.waitingCount });
+      // It has waited for as long as it may already.
+      if (path === 'write' && isConnectTimeout(error)) {
+        throw new DatabaseSilentError(CONNECT_TIMEOUT_MS, { cause: error });
+      }
       throw error;
     }
   }

@@ -79,7 +79,7 @@ export class ImportRepository {
    * @returns how many were created.
    */
   importChats(chats: readonly ChatLine[]): Promise<number> {
-    return this.database.transaction(async (transaction) => {
+    return this.#transaction(async (transaction) => {
       const created = await transaction.query<{ id: string }>(IMPORT_CHATS, [
         chats.map((chat) => chat.chatId),
         chats.map((chat) => chat.kind),
@@ -115,7 +115,7 @@ export class ImportRepository {
    * @returns an outcome for each message. `early`: it is not its turn, a message with a lower seq has to come first.
    */
   importMessages(messages: readonly PreparedMessage[], rules: PlacingRules): Promise<ImportOutcome[]> {
-    return this.database.transaction(async (transaction) => {
+    return this.#transaction(async (transaction) => {
       const chatIds = [...new Set(messages.map(({ message }) => message.chatId))];
       const heads = await transaction.query<{ chat_id: string; last_seq: string; version: string }>(LOCK_HEADS, [
         chatIds,
@@ -152,8 +152,13 @@ export class ImportRepository {
     });
   }
 
+  /** An import may take as long as it takes: the pool's limit on a statement is the only one. */
+  #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.database.transaction(work, { answerLimitMs: Infinity });
+  }
+
   #extend(lines: readonly (readonly [chatId: string, lastSeq: number])[]): Promise<void> {
-    return this.database.transaction(async (transaction) => {
+    return this.#transaction(async (transaction) => {
       const chatIds = lines.map(([chatId]) => chatId);
       await transaction.query(LOCK_HEADS, [chatIds]);
       await transaction.query(EXTEND_LINES, [chatIds, lines.map(([, lastSeq]) => lastSeq)]);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
+import { closeConnections, cutConnections } from './close-connections.js';
 import { migrationSession } from './data-source-options.js';
 import { MigrationBlockedError } from './migration-blocked-error.js';
 import { isDeadlock, isLockTimeout } from './sqlstate.js';
@@ -23,11 +24,13 @@ const PAUSE_MS = 1000;
 /** A migration that gets no lock for this long ends the start: shorter than the three minutes that Kubernetes gives. */
 const PATIENCE_MS = 150_000;
 
-/** How long a migration waits; tests are less patient. */
+/** How long a migration waits, and for whom; tests are less patient. */
 export interface MigrationPatience {
   readonly lockTimeoutMs?: number;
   readonly pauseMs?: number;
   readonly patienceMs?: number;
+  /** Breaks a migration off: what is under way is rolled back. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A session that holds locks on our tables. */
@@ -50,8 +53,12 @@ interface LockHolder {
  * @throws MigrationBlockedError when a lock was not to be had; the schema is then as the migrations before have left it.
  */
 export async function migrate(dataSource: DataSource, patience: MigrationPatience = {}): Promise<string[]> {
-  const own = await new DataSource(migrationSession(dataSource.options)).initialize();
+  const own = new DataSource(migrationSession(dataSource.options));
+  const end = (): void => cutConnections(own);
+  patience.signal?.addEventListener('abort', end);
   try {
+    await own.initialize();
+    patience.signal?.throwIfAborted();
     // The pool has this one connection: its settings and its advisory lock end with it.
     const session = own.createQueryRunner();
     const lockTimeoutMs = patience.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
@@ -62,7 +69,8 @@ export async function migrate(dataSource: DataSource, patience: MigrationPatienc
     await takeTurn(session, logger);
     return await runAll(own, { session, logger }, patience);
   } finally {
-    await own.destroy();
+    patience.signal?.removeEventListener('abort', end);
+    await closeConnections(own);
   }
 }
 

@@ -2,6 +2,7 @@ import type { PoolClient, QueryResultRow } from 'pg';
 import { CopyInQuery } from './copy-in.js';
 import { CopyOutQuery, type CopyOutSink } from './copy-out.js';
 import type { FirstStatements, Statement, Transaction } from './database.js';
+import type { SilenceLimit } from './silence-limit.js';
 import type { StatementEnd, WatchedStatement } from './statement-watch.js';
 
 /**
@@ -35,11 +36,12 @@ export class OpenTransaction implements Transaction {
   /** When the last answer came, by `performance.now()`: since then the server works on the next statement. */
   #answeredMs = 0;
 
-  /** Sends BEGIN. */
+  /** Sends BEGIN. @param silence - is told of each answer. */
   constructor(
     private readonly client: PoolClient,
     begin: string,
     private readonly observer: StatementObserver,
+    private readonly silence?: SilenceLimit,
   ) {
     this.begun = this.#note(this.#begin(begin));
   }
@@ -127,6 +129,7 @@ export class OpenTransaction implements Transaction {
       throw error;
     } finally {
       this.#answeredMs = performance.now();
+      this.silence?.noteAnswer();
     }
   }
 

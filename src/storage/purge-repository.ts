@@ -87,7 +87,7 @@ export class PurgeRepository {
           ]);
           return { messages: rows.reduce((sum, row) => sum + Number(row.messages), 0), held };
         },
-        { lockWaitMs: LOCK_WAIT_MS },
+        { lockWaitMs: LOCK_WAIT_MS, answerLimitMs: Infinity },
       );
     } catch (error) {
       if (!isLockTimeout(error) && !isTransient(error)) throw error;

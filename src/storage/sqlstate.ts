@@ -1,3 +1,5 @@
+import { DatabaseSilentError } from './database-silent-error.js';
+
 /**
  * SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock, and a server that is going
  * down or coming up. https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -23,6 +25,14 @@ const CONNECTION_ERRORS = new Set([
 const BROKEN_CONNECTION =
   /^(Connection terminated|timeout exceeded when trying to connect|Client (has encountered a connection error|was closed)|Query read timeout)/;
 
+/** What pg says when a connection was not open, or none of the pool free, in time. */
+const CONNECT_TIMEOUT = /^(timeout exceeded when trying to connect|Connection terminated due to connection timeout)/;
+
+/** Whether a connection could not be had in time: the database does not answer, or all of the pool are at work. */
+export function isConnectTimeout(error: unknown): boolean {
+  return error instanceof Error && CONNECT_TIMEOUT.test(error.message);
+}
+
 /** The SQLSTATE or Node error code of an error, `undefined` for others. */
 export function errorCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -39,8 +49,9 @@ export function errorKindOf(error: unknown): string {
   return TIMED_OUT.test((error as Error).message) ? 'timeout' : 'connection_lost';
 }
 
-/** Whether the database could not be reached, or threw the connection out. */
+/** Whether the database could not be reached, did not answer, or threw the connection out. */
 export function isConnectionError(error: unknown): boolean {
+  if (error instanceof DatabaseSilentError) return true;
   const code = errorCodeOf(error);
   if (code === undefined) return error instanceof Error && BROKEN_CONNECTION.test(error.message);
   return CONNECTION_ERRORS.has(code) || code.startsWith('08') || code.startsWith('57P');
@@ -48,6 +59,7 @@ export function isConnectionError(error: unknown): boolean {
 
 /** Whether nothing was written and the same transaction may be tried again. */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof DatabaseSilentError) return false;
   const code = errorCodeOf(error);
   return (code !== undefined && TRANSIENT.has(code)) || isConnectionError(error);
 }

@@ -1,4 +1,5 @@
 import type { StoragePoolLimits } from './data-source-options.js';
+import type { OpenDatabase } from './open-database.js';
 
 /** How {@link StorageModule} finds its database. */
 export interface StorageOptions extends StoragePoolLimits {
@@ -10,6 +11,8 @@ export interface StorageOptions extends StoragePoolLimits {
   readonly writeQueueMax: number;
   /** A statement that takes so long is named in the log, in milliseconds; 0 or absent: none is. */
   readonly slowSqlMs?: number;
+  /** The database, opened before the module is made, which closes it. Absent: the module opens it. */
+  readonly database?: OpenDatabase | undefined;
 }
 
 /** Injection token of {@link StorageOptions}. */

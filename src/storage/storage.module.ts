@@ -1,11 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import type { ModuleMetadata } from '@nestjs/common';
 import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { connectFailure } from './connect-failure.js';
+import { DataSource } from 'typeorm';
 import { ChatRepository } from './chat-repository.js';
-import { storageOptions } from './data-source-options.js';
 import { DatabaseProbe } from './database-probe.js';
 import { DatabaseServer } from './database-server.js';
 import { Database } from './database.js';
@@ -14,8 +11,7 @@ import { HeadRepository } from './head-repository.js';
 import { HeatRepository } from './heat-repository.js';
 import { TailRepository } from './tail-repository.js';
 import { MessageRepository } from './message-repository.js';
-import { migrate } from './migrate.js';
-import { isConnectionError } from './sqlstate.js';
+import { closeDatabase, openDatabase, type OpenDatabase } from './open-database.js';
 import { STORAGE_OPTIONS, type StorageOptions } from './storage-options.js';
 import { ChangeFeed } from './write/change-feed.js';
 import { GroupCommit } from './write/group-commit.js';
@@ -27,11 +23,10 @@ export interface StorageModuleAsyncOptions {
   readonly useFactory: (...dependencies: never[]) => StorageOptions | Promise<StorageOptions>;
 }
 
-/** A database that is not there yet at start is tried this often, once a second. */
-const CONNECT_ATTEMPTS = 30;
-const CONNECT_RETRY_MS = 1000;
+/** Injection token of the {@link OpenDatabase}. */
+const OPEN_DATABASE = Symbol('OpenDatabase');
 
-/** Holds the server that the other providers connect to, so that it is up before TypeORM connects. */
+/** Holds the database that the other providers use, so that it is open before TypeORM's module asks for it. */
 @Module({})
 class DatabaseServerModule {}
 
@@ -42,12 +37,12 @@ class DatabaseServerModule {}
  * server in `onApplicationShutdown`, when no request is being served any more.
  */
 @Module({})
-export class StorageModule implements OnApplicationShutdown {
+export class StorageModule implements OnApplicationShutdown, OpenDatabase {
   readonly #logger = new Logger('Storage');
 
   constructor(
-    @Inject(DatabaseServer) private readonly server: DatabaseServer,
-    @InjectDataSource() private readonly dataSource: DataSource,
+    @Inject(DatabaseServer) readonly server: DatabaseServer,
+    @InjectDataSource() readonly dataSource: DataSource,
     @Inject(GroupCommit) private readonly commit: GroupCommit,
   ) {}
 
@@ -64,12 +59,13 @@ export class StorageModule implements OnApplicationShutdown {
       providers: [
         { provide: STORAGE_OPTIONS, inject: [...(options.inject ?? [])], useFactory: options.useFactory },
         {
-          provide: DatabaseServer,
+          provide: OPEN_DATABASE,
           inject: [STORAGE_OPTIONS],
-          useFactory: (storage: StorageOptions) => DatabaseServer.start(storage),
+          useFactory: (storage: StorageOptions) => storage.database ?? openDatabase(storage),
         },
+        { provide: DatabaseServer, inject: [OPEN_DATABASE], useFactory: ({ server }: OpenDatabase) => server },
       ],
-      exports: [STORAGE_OPTIONS, DatabaseServer],
+      exports: [STORAGE_OPTIONS, OPEN_DATABASE, DatabaseServer],
     };
     return {
       module: StorageModule,
@@ -77,13 +73,10 @@ export class StorageModule implements OnApplicationShutdown {
         serverModule,
         TypeOrmModule.forRootAsync({
           imports: [serverModule],
-          inject: [STORAGE_OPTIONS, DatabaseServer],
-          useFactory: (storage: StorageOptions, server: DatabaseServer) => ({
-            ...storageOptions(server.address, storage),
-            // Nest's own tries say nothing of why one failed.
-            toRetry: () => false,
-          }),
-          dataSourceFactory: async (dataSourceOptions) => connect(dataSourceOptions),
+          inject: [OPEN_DATABASE],
+          // It is open: TypeORM's module hands it on, and tries nothing again.
+          useFactory: ({ dataSource }: OpenDatabase) => ({ ...dataSource.options, toRetry: () => false, dataSource }),
+          dataSourceFactory: async (options) => (options as unknown as OpenDatabase).dataSource,
         }),
         TypeOrmModule.forFeature(entities),
       ],
@@ -116,36 +109,7 @@ export class StorageModule implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     await this.commit.drain();
-    if (this.dataSource.isInitialized) await this.dataSource.destroy();
-    await this.server.stop();
+    await closeDatabase(this);
     this.#logger.log('Storage is closed.');
   }
-}
-
-/** Connects and migrates, again while nobody answers. @throws what the last try has thrown, or what trying again does not mend. */
-async function connect(options: DataSourceOptions | undefined): Promise<DataSource> {
-  if (options === undefined) throw new TypeError('StorageModule needs DataSource options.');
-  const logger = new Logger('Storage');
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await connectOnce(options, logger);
-    } catch (error) {
-      if (!isConnectionError(error)) throw error;
-      logger.warn(connectFailure(error, attempt, CONNECT_ATTEMPTS));
-      if (attempt >= CONNECT_ATTEMPTS) throw error;
-      await sleep(CONNECT_RETRY_MS);
-    }
-  }
-}
-
-async function connectOnce(options: DataSourceOptions, logger: Logger): Promise<DataSource> {
-  const dataSource = await new DataSource(options).initialize();
-  try {
-    const names = await migrate(dataSource);
-    if (names.length > 0) logger.log(`Migrated: ${names.join(', ')}.`);
-  } catch (error) {
-    await dataSource.destroy();
-    throw error;
-  }
-  return dataSource;
 }

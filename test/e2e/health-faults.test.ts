@@ -4,6 +4,7 @@ import { InstanceProcess } from '../support/instance-process.js';
 import { RedisServer } from '../support/redis-server.js';
 import { startDatabaseProxy } from '../support/database-proxy.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { startTestInstance } from '../support/test-instance.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const WAIT_MS = 30_000;
@@ -100,5 +101,27 @@ describe('an instance whose database and Redis hang', () => {
     await instance.stop();
     expect([0, 1]).toContain(instance.ended);
     for (const outcome of await Promise.all(writes)) expect([503, 'no answer']).toContain(outcome);
+  });
+});
+
+describe('an instance that shares chats in Redis and hears of changes by PostgreSQL', () => {
+  it('names Redis among its parts', async () => {
+    const redis = await RedisServer.start();
+    const running = await startTestInstance({
+      REDIS_URL: redis.url,
+      COHERENCE_BUS: 'postgres',
+      SHARED_CACHE: 'redis',
+    });
+    const redisState = async (): Promise<string | undefined> =>
+      (await running.api.get<Health>('/health/ready')).body.details['redis']?.state;
+    try {
+      expect(await waitUntil(async () => (await redisState()) === 'connected', WAIT_MS)).toBe(true);
+      await redis.stop();
+      expect(await waitUntil(async () => (await redisState()) === 'away', WAIT_MS)).toBe(true);
+      expect((await running.api.get('/health/ready')).status).toBe(200);
+    } finally {
+      await running.close();
+      await redis.stop();
+    }
   });
 });

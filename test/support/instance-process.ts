@@ -44,6 +44,13 @@ export class InstanceProcess {
     return instance;
   }
 
+  /** Starts one and does not wait for it. `PORT` has to be given, to ask it before it says where it listens. */
+  static launch(environment: Readonly<Record<string, string>>): InstanceProcess {
+    const instance = new InstanceProcess(environment, () => undefined);
+    instance.#launch();
+    return instance;
+  }
+
   /** Where it listens, without a slash at the end, also while it does not run. */
   get url(): string {
     return `http://${this.address}`;
@@ -79,6 +86,14 @@ export class InstanceProcess {
 
   /** Starts it again where it was. @throws Error when it runs, or does not get ready. */
   async start(): Promise<void> {
+    this.#launch();
+    await waitUntil(async () => !this.isRunning || (await this.isReady()), START_TIMEOUT_MS);
+    if (await this.isReady()) return;
+    await this.kill();
+    throw new Error(`The instance does not start:\n${this.output}`);
+  }
+
+  #launch(): void {
     if (this.isRunning) throw new Error(`The instance at ${this.url} runs.`);
     const { PATH = '', HOME = '' } = process.env;
     this.output = '';
@@ -100,10 +115,6 @@ export class InstanceProcess {
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.on('error', (error) => (this.output += error.message));
-    await waitUntil(async () => !this.isRunning || (await this.isReady()), START_TIMEOUT_MS);
-    if (await this.isReady()) return;
-    await this.kill();
-    throw new Error(`The instance does not start:\n${this.output}`);
   }
 
   /** Whether it says that it is ready for requests. */

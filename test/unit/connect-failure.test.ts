@@ -6,12 +6,11 @@ const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { c
 
 describe('a try to reach the database that fails', () => {
   it('is a line with its reason, and without a stack', () => {
-    expect(connectFailure(refused, 3, 30)).toEqual({
+    expect(connectFailure(refused, 3)).toEqual({
       event: 'database_unreachable',
-      message: 'The database cannot be reached: Error ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1 (try 3 of 30).',
+      message: 'The database cannot be reached: Error ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1 (try 3).',
       errorCode: 'ECONNREFUSED',
       attempt: 3,
-      attempts: 30,
     });
   });
 });

@@ -1,11 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { explain, tellFailedStart } from '../../src/cli/start-failure.js';
+import { tellFailedStart } from '../../src/cli/start-failure.js';
 import { ConfigurationError } from '../../src/config/environment.js';
-
-const PORTS = { PORT: 3000, METRICS_PORT: 9090 };
-
-const inUse = (port: number): Error =>
-  Object.assign(new Error(`listen EADDRINUSE: address already in use 127.0.0.1:${port}`), { code: 'EADDRINUSE', port });
+import { ListenError } from '../../src/http/listen-error.js';
 
 const wrongVariables = new ConfigurationError([
   { name: 'PORT', message: 'must be a whole number' },
@@ -14,7 +10,7 @@ const wrongVariables = new ConfigurationError([
 
 function told(error: unknown, isTTY = false): string {
   let written = '';
-  tellFailedStart(error, PORTS, { isTTY, write: (text: string) => (written += text) });
+  tellFailedStart(error, { isTTY, write: (text: string) => (written += text) });
   return written;
 }
 
@@ -56,9 +52,8 @@ describe('a failed start', () => {
   });
 
   it('names the variable of the port that is in use', () => {
-    expect(explain(inUse(3000), PORTS)).toContain('Set PORT to another one');
-    expect(explain(inUse(9090), PORTS)).toContain('Set METRICS_PORT to another one');
-    expect(line(inUse(9090))).toMatchObject({
+    const cause = Object.assign(new Error('listen EADDRINUSE: address already in use'), { code: 'EADDRINUSE' });
+    expect(line(new ListenError({ variable: 'METRICS_PORT', port: 9090, host: '127.0.0.1' }, cause))).toMatchObject({
       message: expect.stringContaining('Set METRICS_PORT to'),
       errorCode: 'EADDRINUSE',
     });

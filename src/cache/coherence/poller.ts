@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { errorText } from '../../common/error-fields.js';
+import { settlesWithin } from '../../storage/embedded/wait-until.js';
 import { HeadRepository, type ChangedHead, type HeadPoll } from '../../storage/head-repository.js';
 import { CacheState } from '../cache-state.js';
 import { ChangeApplier } from '../write/change-applier.js';
@@ -20,6 +21,9 @@ const SUSPECT_POLL_MS = 100;
 
 /** Between two looks at least, however often somebody asks for one. */
 const SOON_MS = 50;
+
+/** A look on its way gets this long at the end. */
+const STOP_MS = 1000;
 
 /**
  * Looks into the database, again and again, for what others have changed: other instances, an import, another service, a person. What
@@ -81,7 +85,8 @@ export class Poller implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    await this.#running?.catch(() => undefined);
+    // The connections are closed next, whatever they wait for.
+    if (this.#running !== undefined) await settlesWithin(this.#running, STOP_MS);
   }
 
   get #paceMs(): number {

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { errorText } from '../../common/error-fields.js';
+import { settlesWithin } from '../../storage/embedded/wait-until.js';
 import { HeatRepository, type HeatRecord } from '../../storage/heat-repository.js';
 import { CacheState } from '../cache-state.js';
 import { Warmer } from './warmer.js';
@@ -12,6 +13,11 @@ const HEAT_LIMIT = 100_000;
  * comes back with older heat.
  */
 const SAVE_INTERVAL_MS = 5 * 60_000;
+
+/**
+ * The last saving may take so long. Too low and a busy database gets no heat; too high and a database that hangs holds up the end of the process.
+ */
+const LAST_SAVE_MS = 4000;
 
 /**
  * Heat that nobody has saved again for this long is forgotten. Several instances share the table: below some savings' time one
@@ -29,6 +35,8 @@ export class Persister {
   readonly #logger = new Logger('Persister');
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> | undefined;
+  /** Nobody waits for what is on its way. */
+  #isOver = false;
 
   constructor(
     private readonly heat: HeatRepository,
@@ -44,11 +52,13 @@ export class Persister {
     }, SAVE_INTERVAL_MS).unref();
   }
 
-  /** Ends with a last saving. */
+  /** Ends with a last saving, which a database that does not answer does not get. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#saving;
-    await this.save();
+    const saved = Promise.resolve(this.#saving).then(() => this.save());
+    if (await settlesWithin(saved, LAST_SAVE_MS)) return;
+    this.#isOver = true;
+    this.#logger.warn('The heat of the cache is not saved: the database does not answer.');
   }
 
   /** Saves the order of use. Reports its own failure: whoever asks goes on without it. */
@@ -70,6 +80,7 @@ export class Persister {
       await this.heat.save(hottest, this.warmer.status.state === 'warm' ? HEAT_KEPT_MS : undefined);
       this.#logger.log(`Saved the heat of ${hottest.length} chats.`);
     } catch (error) {
+      if (this.#isOver) return;
       this.#logger.warn(`The heat of the cache is not saved: ${errorText(error)}`);
     }
   }

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { errorText } from '../../common/error-fields.js';
+import { settlesWithin } from '../../storage/embedded/wait-until.js';
 import { HeatRepository } from '../../storage/heat-repository.js';
 import { CacheState } from '../cache-state.js';
 import { ChatReader } from '../read/chat-reader.js';
@@ -28,6 +29,12 @@ const RETRY_MS = 500;
 
 /** Time between two lines of progress in the log. */
 const PROGRESS_MS = 5000;
+
+/**
+ * At the end a batch on its way gets this long. Too low and one that is nearly there is broken off; too high and one that waits for a lock holds up the
+ * end of the process.
+ */
+const STOP_MS = 1000;
 
 /** Every {@link WarmState}. */
 export const WARM_STATES = ['waiting', 'warming', 'warm', 'behind', 'failed'] as const;
@@ -66,6 +73,8 @@ export class Warmer implements OnApplicationShutdown {
   /** Stopped, or given up. */
   #isOver = false;
   #isShutDown = false;
+  /** Nobody waits for it any more. */
+  #isLeft = false;
   #running: Promise<void> | undefined;
   readonly #pauses = new Set<() => void>();
 
@@ -109,12 +118,12 @@ export class Warmer implements OnApplicationShutdown {
     this.#state = this.isReady ? 'behind' : 'warming';
     this.#startedAtMs = performance.now();
     [this.#chats, this.#messages, this.#isOver] = [0, 0, false];
-    const progress = setInterval(() => this.#logger.log(`Warming: ${this.#progress()}.`), PROGRESS_MS).unref();
+    const progress = setInterval(() => this.#say(`Warming: ${this.#progress()}.`), PROGRESS_MS).unref();
     const deadline = setTimeout(() => this.#passDeadline(), this.state.options.warmDeadlineMs).unref();
     this.#running = this.#warm()
       .catch((error: unknown) => {
         this.#end('failed');
-        this.#logger.warn(`Warming stopped, reads fill the cache instead: ${errorText(error)}`);
+        if (!this.#isShutDown) this.#logger.warn(`Warming stopped, reads fill the cache instead: ${errorText(error)}`);
       })
       .finally(() => {
         clearInterval(progress);
@@ -131,7 +140,16 @@ export class Warmer implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     this.#isShutDown = true;
     this.stop();
-    await this.#running;
+    // The connections are closed next, whatever they wait for.
+    if (this.#running !== undefined && !(await settlesWithin(this.#running, STOP_MS))) {
+      this.#logger.log(`Warming is broken off: ${this.#progress()}.`);
+    }
+    this.#isLeft = true;
+  }
+
+  /** Says how it goes on, until it is broken off. */
+  #say(text: string): void {
+    if (!this.#isLeft) this.#logger.log(text);
   }
 
   async #warm(): Promise<void> {
@@ -151,7 +169,7 @@ export class Warmer implements OnApplicationShutdown {
     const failed = lanes.find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     this.#end('warm');
-    this.#logger.log(`${this.#isOver ? 'Warming stopped' : 'Warm'}: ${this.#progress()}.`);
+    this.#say(`${this.#isOver ? 'Warming stopped' : 'Warm'}: ${this.#progress()}.`);
   }
 
   /** Tries again what fails, a few times. When it gives up, the other lane stops as well. */
@@ -193,7 +211,7 @@ export class Warmer implements OnApplicationShutdown {
   #passDeadline(): void {
     if (this.#state !== 'warming') return;
     this.#state = 'behind';
-    this.#logger.log(`Serving while warming goes on behind: ${this.#progress()}.`);
+    this.#say(`Serving while warming goes on behind: ${this.#progress()}.`);
   }
 
   #progress(): string {

@@ -71,6 +71,11 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
     void this.values.write(keyOf(chatId), mark, { ttlMs: TTL_MS, replaces: true });
   }
 
+  /** Whether Redis answers. Never rejects. */
+  isAnswering(): Promise<boolean> {
+    return this.values.isAnswering();
+  }
+
   onApplicationShutdown(): void {
     this.values.close();
   }

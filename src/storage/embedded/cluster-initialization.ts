@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { syncFolder, unusable } from './data-folder.js';
 import type { DataFolder } from './data-folder.js';
 import { EmbeddedDatabaseError } from './embedded-database-error.js';
-import type { ProgramLauncher } from './program-launcher.js';
+import type { ProgramLauncher, RunLimits } from './program-launcher.js';
 
 /** The superuser of the cluster, and the database Scrollback keeps its tables in. */
 export const DATABASE_USER = 'scrollback';
@@ -24,14 +24,14 @@ const LOCALE_CHOICES = [['--locale=C.UTF-8'], ['--locale=C', '--builtin-locale=C
  * start finds no cluster and starts over.
  *
  * @throws {@link EmbeddedDatabaseError} `embedded_database_init_failed`, `embedded_database_account_unusable`,
- * `embedded_database_folder_unusable`; no cluster is left.
+ * `embedded_database_folder_unusable`, or the reason of the signal that ended it; no cluster is left.
  */
 export async function initializeCluster(
   folder: DataFolder,
   launcher: ProgramLauncher,
   initdb: string,
   password: string,
-  timeoutMs: number,
+  limits: RunLimits,
 ): Promise<void> {
   await removeUnfinishedClusters(folder);
   // A name of its own: an initdb whose starter was killed may still be writing into the previous one.
@@ -43,10 +43,11 @@ export async function initializeCluster(
     await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flag: 'wx' });
     await handOver(folder, passwordFile);
     await handOver(folder, unfinished);
-    await runInitdb(launcher, initdb, data, passwordFile, timeoutMs);
+    await runInitdb(launcher, initdb, data, passwordFile, limits);
     await rename(data, folder.cluster);
     await syncFolder(folder.root);
   } catch (error) {
+    limits.signal?.throwIfAborted();
     throw error instanceof EmbeddedDatabaseError ? error : unusable(folder.root, error);
   } finally {
     await rm(unfinished, { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined);
@@ -86,7 +87,7 @@ async function runInitdb(
   initdb: string,
   data: string,
   passwordFile: string,
-  timeoutMs: number,
+  limits: RunLimits,
 ): Promise<void> {
   const failures: string[] = [];
   for (const locale of LOCALE_CHOICES) {
@@ -103,9 +104,10 @@ async function runInitdb(
         ...locale,
         '--no-instructions',
       ],
-      timeoutMs,
+      limits,
     );
     if (result.succeeded) return;
+    limits.signal?.throwIfAborted();
     failures.push(result.output.trim());
     await rm(data, { recursive: true, force: true });
   }

@@ -19,6 +19,8 @@ export interface EmbeddedPostgresOptions {
   readonly startTimeoutMs?: number;
   /** For a clean shutdown; what takes longer is cut short and recovered at the next start. Default 20000. */
   readonly stopTimeoutMs?: number;
+  /** Ends the start. */
+  readonly signal?: AbortSignal | undefined;
   readonly onLog?: (event: EmbeddedLogEvent) => void;
 }
 
@@ -45,12 +47,17 @@ export class EmbeddedPostgres {
    *
    * @throws {@link EmbeddedDatabaseInUseError} when another live process, or this one, owns the folder.
    * @throws {@link EmbeddedDatabaseError} with the code of what has to be put right; nothing is left running or locked.
+   * @throws the reason of the signal that ended the start; likewise.
    */
   static async start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+    const { signal } = options;
+    signal?.throwIfAborted();
     const binaries = await findPostgresBinaries();
     const folder = await openDataFolder(options.dataDir);
     const lock = await OwnerLock.acquire(folder.root);
     let supervisor: PostmasterSupervisor | undefined;
+    const end = (): void => void supervisor?.stop();
+    signal?.addEventListener('abort', end);
     try {
       const onLog = options.onLog ?? ((): void => undefined);
       const startTimeoutMs = options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS;
@@ -65,24 +72,31 @@ export class EmbeddedPostgres {
         onLog({ level: 'warn', message: `Stopped PostgreSQL (pid ${orphan}), left behind by a run that was killed` });
       }
 
+      signal?.throwIfAborted();
       const clusterExists = await exists(folder.cluster);
       const password = await readPassword(folder, clusterExists);
       if (!clusterExists) {
         onLog({ level: 'info', message: `Creating the embedded database in ${folder.root}` });
-        await initializeCluster(folder, launcher, binaries.initdb, password, startTimeoutMs);
+        await initializeCluster(folder, launcher, binaries.initdb, password, { timeoutMs: startTimeoutMs, signal });
       }
       await checkCluster(folder, version);
+      signal?.throwIfAborted();
 
       const connection = connectionTo(folder, password);
       const settings = options.settings ?? {};
       const plan = { folder, launcher, program: binaries.postgres, settings };
       supervisor = new PostmasterSupervisor(plan, connection, stopTimeoutMs, onLog);
       await supervisor.start(startTimeoutMs);
+      signal?.throwIfAborted();
       return new EmbeddedPostgres(connection, supervisor, lock);
     } catch (error) {
       await supervisor?.stop();
       await lock.release();
+      // Whatever has failed because of it.
+      signal?.throwIfAborted();
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', end);
     }
   }
 

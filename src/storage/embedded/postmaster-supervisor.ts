@@ -66,6 +66,8 @@ export class PostmasterSupervisor {
       const postmaster = await this.launch();
       const { state, reason } = await this.waitUntilReady(postmaster, deadlineMs);
       if (state === 'ready') return this.watch(postmaster);
+      // A stop that came while it was being launched has not found it.
+      if (this.stopMark.signal.aborted) await this.stopCurrent();
       const log = await postmaster.readLog();
       if (state !== 'exited') {
         throw this.startError('embedded_database_start_timeout', `${timeoutMs} ms, ${reason}`, log);

@@ -27,6 +27,14 @@ export interface LaunchOptions {
   readonly detached: boolean;
 }
 
+/** How long a program may run. */
+export interface RunLimits {
+  /** After this long it is killed. Default 30 000. */
+  readonly timeoutMs?: number;
+  /** Ends it before. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 const CAPABILITY = '-all,+dac_read_search';
 const SETPRIV_OPTIONS = [
   '--clear-groups',
@@ -89,13 +97,20 @@ export class ProgramLauncher {
     return spawn('setpriv', [`--reuid=${uid}`, `--regid=${gid}`, ...SETPRIV_OPTIONS, program, ...args], common);
   }
 
-  /** Runs a program to its end, or to `timeoutMs`, when it is killed. Never rejects. */
-  async run(program: string, args: readonly string[], timeoutMs = 30_000): Promise<ProgramResult> {
+  /** Runs a program to its end, or to its limits. Never rejects. */
+  async run(
+    program: string,
+    args: readonly string[],
+    { timeoutMs = 30_000, signal }: RunLimits = {},
+  ): Promise<ProgramResult> {
     const output: string[] = [];
     let timer: NodeJS.Timeout | undefined;
+    let end: (() => void) | undefined;
     try {
       const child = this.start(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: false });
       for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data: Buffer) => output.push(`${data}`));
+      end = (): void => void child.kill('SIGTERM');
+      signal?.addEventListener('abort', end);
       timer = setTimeout(() => {
         output.push(`killed after ${timeoutMs} ms`);
         child.kill('SIGKILL');
@@ -106,6 +121,7 @@ export class ProgramLauncher {
       return { succeeded: false, output: output.join('') + String(error) };
     } finally {
       clearTimeout(timer);
+      if (end !== undefined) signal?.removeEventListener('abort', end);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { errorText } from '../../../common/error-fields.js';
 import { ScrollbackError } from '../../../common/scrollback-error.js';
+import { settlesWithin } from '../../../storage/embedded/wait-until.js';
 import { CacheState } from '../../cache-state.js';
 import { Verifier } from './verifier.js';
 
@@ -9,6 +10,9 @@ const INTERVAL_MS = 30_000;
 
 /** Chats of one sample. */
 const SAMPLE_CHATS = 25;
+
+/** One on its way gets this long at the end. */
+const STOP_MS = 1000;
 
 /**
  * Compares a few of the chats that are held with the database, all the time, one after the other through everything held. What is wrong
@@ -37,7 +41,8 @@ export class Sampler implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#running;
+    // The connections are closed next, whatever they wait for.
+    if (this.#running !== undefined) await settlesWithin(this.#running, STOP_MS);
   }
 
   /** Takes one sample. Reports its own failure. */
