@@ -237,7 +237,8 @@ describe('bad addresses are refused and leave nothing behind', () => {
   );
 
   it.each([
-    ['GET', '/'],
+    ['POST', '/'],
+    ['GET', '/problems'],
     ['GET', '/v1'],
     ['GET', '/v1/chats'],
     ['PUT', '/v1/chats'],
