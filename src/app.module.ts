@@ -21,6 +21,7 @@ import { LIMITS_OPTIONS, type LimitsOptions } from './limits/limits-options.js';
 import { RequestLimits } from './limits/request-limits.js';
 import { Metrics } from './metrics/metrics.js';
 import { MetricsController } from './metrics/metrics.controller.js';
+import { SignpostsController } from './http/signposts.controller.js';
 import type { OpenDatabase } from './storage/open-database.js';
 import type { StorageOptions } from './storage/storage-options.js';
 import { StorageModule } from './storage/storage.module.js';
@@ -63,6 +64,7 @@ export class AppModule {
         CacheAdminController,
         HealthController,
         MetricsController,
+        SignpostsController,
       ],
       providers: [
         { provide: AUTH_OPTIONS, useValue: auth },

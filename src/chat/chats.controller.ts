@@ -8,6 +8,7 @@ import { MessageCache } from '../cache/message-cache.js';
 import { DEFAULT_PAGE_LIMIT } from '../cache/read/page-range.js';
 import { sendChatAnswer, sendJson, setChatVersion } from '../http/answer.js';
 import { ChatRepository } from '../storage/chat-repository.js';
+import { READ_HEADERS, WRITE_HEADERS } from './answer-headers.js';
 import { Route } from './api-operation.js';
 import { changesQuery, chatPath, createChatBody, noBody, noQuery, updateChatBody } from './input-schemas.js';
 import { MinChatVersion, requireChat } from './read-options.js';
@@ -27,6 +28,7 @@ export class ChatsController {
     id: 'chats.create',
     summary: 'Create a chat. The same id and content again give 200 and the chat.',
     answers: { 200: chatSchema, 201: chatSchema },
+    answerHeaders: [...WRITE_HEADERS, 'Location'],
     problems: [409, 413, 415],
     headers: ['X-User-Id'],
   })
@@ -49,6 +51,7 @@ export class ChatsController {
     id: 'chats.get',
     summary: 'Read a chat.',
     answers: { 200: chatSchema, 304: null },
+    answerHeaders: READ_HEADERS,
     problems: [404],
     headers: ['X-User-Id', 'Min-Chat-Version', 'If-None-Match'],
   })
@@ -69,6 +72,7 @@ export class ChatsController {
     id: 'chats.update',
     summary: "Change a chat's title or metadata.",
     answers: { 200: chatSchema },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404, 413, 415],
     headers: ['X-User-Id'],
   })
@@ -89,6 +93,7 @@ export class ChatsController {
     id: 'chats.delete',
     summary: 'Delete a chat for everybody.',
     answers: { 204: null },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404],
     headers: ['X-User-Id'],
   })
@@ -108,6 +113,7 @@ export class ChatsController {
     id: 'chats.changes',
     summary: 'Read the present state of all that changed after a version.',
     answers: { 200: changesSchema, 304: null },
+    answerHeaders: READ_HEADERS,
     problems: [404, 410],
     headers: ['X-User-Id', 'Min-Chat-Version', 'If-None-Match'],
   })

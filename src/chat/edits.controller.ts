@@ -11,6 +11,7 @@ import { ScrollbackError } from '../common/scrollback-error.js';
 import { sendChatAnswer } from '../http/answer.js';
 import { MessageRepository, type EditRecord } from '../storage/message-repository.js';
 import { messageNotFound } from '../storage/write/chat-errors.js';
+import { READ_HEADERS } from './answer-headers.js';
 import { Route } from './api-operation.js';
 import { messagePath, noQuery } from './input-schemas.js';
 import { MinChatVersion, requireChat } from './read-options.js';
@@ -30,6 +31,7 @@ export class EditsController {
     id: 'messages.edits',
     summary: 'Read what the edits of a message replaced, oldest first. For services; always read from the database.',
     answers: { 200: editsSchema, 304: null },
+    answerHeaders: READ_HEADERS,
     problems: [403, 404],
     headers: ['X-User-Id', 'Min-Chat-Version', 'If-None-Match'],
   })

@@ -25,6 +25,7 @@ export class InboxController {
     id: 'inbox.list',
     summary: 'List the chats of a user, latest activity first, with unread counts.',
     answers: { 200: inboxSchema },
+    answerHeaders: ['Cache-Status'],
     problems: [403],
     headers: ['X-User-Id'],
   })
@@ -48,6 +49,7 @@ export class InboxController {
     id: 'messages.latest',
     summary: 'Read the last messages of many chats. Chats that the caller may not see are left out.',
     answers: { 200: latestSchema },
+    answerHeaders: ['Cache-Status'],
     problems: [413, 415, 422],
     headers: ['X-User-Id'],
   })

@@ -45,7 +45,14 @@ const title = z
 
 const role = z.enum(PARTICIPANT_ROLES);
 
-const seq = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+/** A whole number in a body. */
+const wholeNumber = (minimum: number, maximum: number) => {
+  const shown = maximum === Number.MAX_SAFE_INTEGER ? '2^53 - 1' : maximum;
+  const message = `must be a whole number from ${minimum} to ${shown}`;
+  return z.int({ error: message, abort: true }).min(minimum, message).max(maximum, message);
+};
+
+const seq = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 
 /** A whole number in a path or query: it comes as text. */
 const numberText = (minimum: number, maximum: number) =>
@@ -164,13 +171,11 @@ export const editMessageBody = z
   .meta({ id: 'EditMessage' });
 
 /** Body that moves a read marker. */
-export const markReadBody = z
-  .strictObject({ seq: z.int().min(0).max(Number.MAX_SAFE_INTEGER) })
-  .meta({ id: 'MarkRead' });
+export const markReadBody = z.strictObject({ seq: wholeNumber(0, Number.MAX_SAFE_INTEGER) }).meta({ id: 'MarkRead' });
 
 /** Body that asks for the newest messages of many chats. */
 export const latestBody = z
-  .strictObject({ chatIds: z.array(chatId).min(1).max(200), limit: z.int().min(1).max(200).optional() })
+  .strictObject({ chatIds: z.array(chatId).min(1).max(200), limit: wholeNumber(1, MAX_LIMIT).optional() })
   .meta({ id: 'LatestMessages' });
 
 /** `Idempotency-Key`, quoted or bare. */

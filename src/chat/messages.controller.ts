@@ -27,6 +27,7 @@ import { sendChatAnswer, sendJson, setChatVersion } from '../http/answer.js';
 import { inputError } from '../http/input-error.js';
 import { messageNotFound } from '../storage/write/chat-errors.js';
 import { MessageRepository } from '../storage/message-repository.js';
+import { READ_HEADERS, WRITE_HEADERS } from './answer-headers.js';
 import { Route } from './api-operation.js';
 import { CHAT_OPTIONS, type ChatOptions } from './chat-options.js';
 import {
@@ -58,6 +59,7 @@ export class MessagesController {
     id: 'messages.list',
     summary: 'Read a page of messages: the latest, or those before, after or around a seq.',
     answers: { 200: pageSchema, 304: null },
+    answerHeaders: READ_HEADERS,
     problems: [404],
     headers: ['X-User-Id', 'Min-Chat-Version', 'If-None-Match'],
   })
@@ -81,6 +83,7 @@ export class MessagesController {
     id: 'messages.send',
     summary: 'Send a message. The same clientId again gives 200 and the message that it named first.',
     answers: { 200: messageSchema, 201: messageSchema },
+    answerHeaders: [...WRITE_HEADERS, 'Location', 'Idempotency-Replayed'],
     problems: [403, 404, 409, 413, 415, 422],
     headers: ['X-User-Id', 'Idempotency-Key'],
   })
@@ -114,6 +117,7 @@ export class MessagesController {
     id: 'messages.get',
     summary: 'Read one message.',
     answers: { 200: messageSchema, 304: null },
+    answerHeaders: READ_HEADERS,
     problems: [404],
     headers: ['X-User-Id', 'Min-Chat-Version', 'If-None-Match'],
   })
@@ -136,6 +140,7 @@ export class MessagesController {
     id: 'messages.edit',
     summary: 'Replace the text or metadata of a message.',
     answers: { 200: messageSchema },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404, 409, 413, 415],
     headers: ['X-User-Id'],
   })
@@ -156,6 +161,7 @@ export class MessagesController {
     id: 'messages.delete',
     summary: 'Delete a message. Its place in the line stays.',
     answers: { 204: null },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404],
     headers: ['X-User-Id'],
   })
@@ -175,6 +181,7 @@ export class MessagesController {
     id: 'reactions.put',
     summary: 'Put the acting user’s emoji on a message.',
     answers: { 204: null },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404, 409, 422],
     headers: ['X-User-Id'],
   })
@@ -193,6 +200,7 @@ export class MessagesController {
     id: 'reactions.delete',
     summary: 'Take the acting user’s emoji off a message.',
     answers: { 204: null },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404, 409],
     headers: ['X-User-Id'],
   })

@@ -8,6 +8,7 @@ import { participantJson } from '../cache/local/wire-json.js';
 import { MessageCache } from '../cache/message-cache.js';
 import { sendChatAnswer, sendJson, setChatVersion } from '../http/answer.js';
 import { ChatRepository } from '../storage/chat-repository.js';
+import { READ_HEADERS, WRITE_HEADERS } from './answer-headers.js';
 import { Route } from './api-operation.js';
 import {
   chatPath,
@@ -35,6 +36,7 @@ export class ParticipantsController {
     id: 'participants.list',
     summary: 'List the participants, ascending by userId.',
     answers: { 200: participantsSchema, 304: null },
+    answerHeaders: READ_HEADERS,
     problems: [404],
     headers: ['X-User-Id', 'Min-Chat-Version', 'If-None-Match'],
   })
@@ -56,6 +58,7 @@ export class ParticipantsController {
     id: 'participants.put',
     summary: 'Add a participant, or change a role.',
     answers: { 200: participantSchema, 201: participantSchema },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404, 409, 413, 415],
     headers: ['X-User-Id'],
   })
@@ -76,6 +79,7 @@ export class ParticipantsController {
     id: 'participants.delete',
     summary: 'Take a participant out of the chat.',
     answers: { 204: null },
+    answerHeaders: WRITE_HEADERS,
     problems: [403, 404, 409],
     headers: ['X-User-Id'],
   })
@@ -95,6 +99,7 @@ export class ParticipantsController {
     id: 'participants.markRead',
     summary: 'Move the acting user’s read marker forward. It never goes back.',
     answers: { 200: readStateSchema },
+    answerHeaders: WRITE_HEADERS,
     problems: [404, 413, 415, 422],
     headers: ['X-User-Id'],
   })

@@ -143,3 +143,13 @@ export const problemSchema = z
     errors: z.array(z.strictObject({ field: z.string(), message: z.string() })).optional(),
   })
   .meta({ id: 'Problem' });
+
+/** What a problem means. */
+export const problemPageSchema = z
+  .strictObject({ type: z.string(), code: z.string(), status: z.int(), title: z.string(), advice: z.string() })
+  .meta({ id: 'ProblemPage' });
+
+/** Where to go on from the root of the server. */
+export const startPageSchema = z
+  .strictObject({ name: z.string(), docs: z.string(), openapi: z.string(), ready: z.string() })
+  .meta({ id: 'StartPage' });

@@ -34,12 +34,13 @@ export async function demoCommand(
     LOG_LEVEL: 'warn',
   };
   await withDatabase(demo, async (database) => {
-    await importFolder(options.data ?? SAMPLES, database);
+    const limits = { maxTextBytes: demo.MAX_TEXT_BYTES };
+    await importFolder(options.data ?? SAMPLES, database, limits);
     if (options.messages === undefined) return;
     const folder = await mkdtemp(join(tmpdir(), 'scrollback-generated-'));
     try {
       await generateConversations(folder, { messages: options.messages, seed: GENERATOR_SEED });
-      await importFolder(folder, database);
+      await importFolder(folder, database, limits);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Environment } from '../config/environment.js';
 import type { Database } from '../storage/database.js';
-import { Importer, ImportStoppedError, type ImportReport } from '../transfer/importer.js';
+import { Importer, ImportStoppedError, type ImportOptions, type ImportReport } from '../transfer/importer.js';
 import { withDatabase } from './command-database.js';
 import { Progress } from './progress.js';
 
@@ -15,7 +15,8 @@ export async function importCommand(
   environment: Environment,
 ): Promise<void> {
   try {
-    const report = await withDatabase(environment, (database) => importFolder(folder, database, strict));
+    const options = { isStrict: strict, maxTextBytes: environment.MAX_TEXT_BYTES };
+    const report = await withDatabase(environment, (database) => importFolder(folder, database, options));
     if (report.refused > 0) process.exitCode = 1;
   } catch (error) {
     if (!(error instanceof ImportStoppedError)) throw error;
@@ -25,7 +26,11 @@ export async function importCommand(
 }
 
 /** Imports a folder and says on the terminal how it goes. */
-export async function importFolder(folder: string, database: Database, isStrict = false): Promise<ImportReport> {
+export async function importFolder(
+  folder: string,
+  database: Database,
+  options: ImportOptions = {},
+): Promise<ImportReport> {
   const startedMs = performance.now();
   let progress: { readonly file: string; readonly shown: Progress } | undefined;
   let refused = 0;
@@ -44,7 +49,7 @@ export async function importFolder(folder: string, database: Database, isStrict 
         if (refused === REFUSED_SHOWN) process.stderr.write('More refused lines are counted, not named.\n');
       },
     },
-    isStrict,
+    options,
   );
   try {
     const report = await importer.run(folder);

@@ -1,3 +1,4 @@
+import { showKey } from '../common/storable-json.js';
 import { ScrollbackError, type FieldError } from '../common/scrollback-error.js';
 
 /** One finding of a schema. */
@@ -21,7 +22,7 @@ function fieldErrors(issue: SchemaIssue): FieldError[] {
   const path = pathText(issue.path ?? []);
   if (issue.keys !== undefined) {
     return issue.keys.map((key) => ({
-      field: `${path === '' ? '' : `${path}.`}${key.slice(0, 100)}`,
+      field: `${path === '' ? '' : `${path}.`}${showKey(key.slice(0, 100))}`,
       message: 'is not a known field',
     }));
   }
@@ -33,7 +34,7 @@ function pathText(path: NonNullable<SchemaIssue['path']>): string {
   for (const segment of path) {
     const key = typeof segment === 'object' ? segment.key : segment;
     if (typeof key === 'number') text += `[${key}]`;
-    else text += text === '' ? String(key) : `.${String(key)}`;
+    else text += text === '' ? showKey(String(key)) : `.${showKey(String(key))}`;
   }
   return text;
 }

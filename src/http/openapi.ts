@@ -1,6 +1,7 @@
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { z } from 'zod';
+import { describeHeaders } from '../chat/answer-headers.js';
 import { problemSchema } from '../chat/wire-schemas.js';
 
 type OpenApiDocument = ReturnType<typeof SwaggerModule.createDocument>;
@@ -54,12 +55,17 @@ export function openApiDocument(app: NestFastifyApplication): OpenApiDocument {
   const { components } = convert(problemSchema, 'output');
   document.components = { ...document.components, schemas: { ...document.components?.schemas, ...components } };
   for (const path of Object.values(document.paths)) {
-    for (const operation of Object.values(path as Record<string, OperationBody>)) relaxBody(operation);
+    for (const operation of Object.values(path as Record<string, OperationBody>)) {
+      relaxBody(operation);
+      for (const answer of Object.values(operation.responses))
+        answer.headers = { ...answer.headers, ...describeHeaders(['X-Request-Id']) };
+    }
   }
   return document;
 }
 
 interface OperationBody {
+  readonly responses: Readonly<Record<string, { headers?: object }>>;
   requestBody?: { required?: boolean; content?: { 'application/json'?: { schema?: BodySchema } } };
 }
 

@@ -6,6 +6,7 @@ import { errorFields } from '../common/error-fields.js';
 import type { LogEvent } from '../common/log-line.js';
 import { REQUEST_ID_HEADER, traceIdOf } from '../common/request-id.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
+import { badPartOf } from './bad-part.js';
 import { hidesFrom, untilEven } from './even-answers.js';
 import { problemOf, retryAfterSeconds } from './problem.js';
 
@@ -32,7 +33,7 @@ export class ProblemFilter implements ExceptionFilter {
 
   /** The same for errors of requests that reached no handler. */
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const problem = problemOf(error);
+    const problem = problemOf(badPartOf(error, request.routeOptions.bodyLimit) ?? error);
     if (problem.code === 'internal_error') {
       const { method } = request;
       const route = request.routeOptions.url ?? 'none';

@@ -1,20 +1,25 @@
+import type { QueryResultRow } from 'pg';
 import { copyColumns } from './copy-in.js';
-import type { Database, Transaction } from './database.js';
+import type { Database, Statement, Transaction } from './database.js';
 import {
   ANALYZE_TABLES,
+  DATE_CHATS,
   EXTEND_LINES,
   FIND_CLIENT_IDS,
+  FIND_FILLED,
   IDENTIFY_MESSAGES,
   IMPORT_CHATS,
   IMPORT_MESSAGES,
   IMPORT_REACTIONS,
   IMPORT_USERS,
   IMPORT_WRITERS,
+  RESET_HEADS,
 } from './statements/import-rows.js';
 import { LOCK_HEADS } from './statements/lock-heads.js';
 import { MOVE_HEADS, WRITE_PARTICIPANTS } from './statements/write-rows.js';
 import {
   placeMessage,
+  type Identity,
   type ImportOutcome,
   type Known,
   type Place,
@@ -28,7 +33,7 @@ import type { ChatLine, MessageLine, UserLine } from './transfer-records.js';
 const LINES_AT_ONCE = 1000;
 
 /** Does the part of writing a message that can be done before its chat is locked, while the server is at work. */
-export function prepareMessage(message: MessageLine): PreparedMessage {
+export function prepareMessage(message: MessageLine, lineNumber: number): PreparedMessage {
   const columns = copyColumns([
     message.senderId,
     message.clientId,
@@ -40,12 +45,12 @@ export function prepareMessage(message: MessageLine): PreparedMessage {
     timeText(message.editedAtMs),
     timeText(message.deletedAtMs),
   ]);
-  return { message, columns };
+  return { message, lineNumber, columns };
 }
 
 /**
- * Writes many rows at once, under the same rules as single writes: heads are locked, seqs have no holes, every change
- * is a step of the version. What is there already is recognised and not written again.
+ * Writes many rows at once, under the same rules as single writes: heads are locked, seqs have no holes but those that the importer
+ * allows, every change is a step of the version. What is there already is recognised and not written again.
  *
  * @remarks Knows nothing of caches: running instances notice by their poll.
  */
@@ -53,13 +58,15 @@ export class ImportRepository {
   constructor(private readonly database: Database) {}
 
   /**
-   * To be called when an import has come to its end: lines get the end they had before their last messages were purged, and the
-   * server learns how large its tables are now.
+   * To be called when an import has come to its end: lines get the end they had before their last messages were purged, chats that are
+   * new and of an unknown time the time of their first message, and the server learns how large its tables are now.
    */
-  async finish(lastSeqs: ReadonlyMap<string, number>): Promise<void> {
-    const all = [...lastSeqs];
-    for (let from = 0; from < all.length; from += LINES_AT_ONCE)
-      await this.#extend(all.slice(from, from + LINES_AT_ONCE));
+  async finish(lastSeqs: ReadonlyMap<string, number>, undated: ReadonlySet<string>): Promise<void> {
+    for (const lines of parts([...lastSeqs])) {
+      const chatIds = lines.map(([chatId]) => chatId);
+      await this.#changeHeads(chatIds, EXTEND_LINES, [chatIds, lines.map(([, lastSeq]) => lastSeq)]);
+    }
+    for (const chatIds of parts([...undated])) await this.#changeHeads(chatIds, DATE_CHATS, [chatIds]);
     await this.database.query('write', ANALYZE_TABLES, []);
   }
 
@@ -76,9 +83,9 @@ export class ImportRepository {
   /**
    * Creates the chats that are not there yet, with their participants if the lines list them.
    *
-   * @returns how many were created.
+   * @returns the ids of those that were created.
    */
-  importChats(chats: readonly ChatLine[]): Promise<number> {
+  importChats(chats: readonly ChatLine[]): Promise<ReadonlySet<string>> {
     return this.#transaction(async (transaction) => {
       const created = await transaction.query<{ id: string }>(IMPORT_CHATS, [
         chats.map((chat) => chat.chatId),
@@ -104,12 +111,12 @@ export class ImportRepository {
           participants.map(() => 1),
         ]);
       }
-      return created.length;
+      return isNew;
     });
   }
 
   /**
-   * Places messages at the end of their chats' lines.
+   * Places messages at the end of their chats' lines, or in holes of them.
    *
    * @param messages - in the order of the file; those of one chat that name a seq must ascend.
    * @returns an outcome for each message. `early`: it is not its turn, a message with a lower seq has to come first.
@@ -117,15 +124,8 @@ export class ImportRepository {
   importMessages(messages: readonly PreparedMessage[], rules: PlacingRules): Promise<ImportOutcome[]> {
     return this.#transaction(async (transaction) => {
       const chatIds = [...new Set(messages.map(({ message }) => message.chatId))];
-      const heads = await transaction.query<{ chat_id: string; last_seq: string; version: string }>(LOCK_HEADS, [
-        chatIds,
-      ]);
-      const places = new Map<string, Place>(
-        heads.map((head) => [
-          head.chat_id,
-          { lastSeq: Number(head.last_seq), version: Number(head.version), writers: new Map() },
-        ]),
-      );
+      const heads = await transaction.query<HeadRow>(LOCK_HEADS, [chatIds]);
+      const places = new Map(heads.map((head) => [head.chat_id, placeOf(head)]));
       const known = await readKnown(
         transaction,
         messages.map(({ message }) => message),
@@ -134,8 +134,12 @@ export class ImportRepository {
       const placed: PlacedMessage[] = [];
       const outcomes = messages.map((prepared): ImportOutcome => {
         const place = places.get(prepared.message.chatId);
-        if (place === undefined) return { refused: 'chat: is not in chats.jsonl' };
-        return placeMessage(prepared, place, known, rules, placed);
+        const outcome =
+          place === undefined
+            ? { refused: 'chat: is not in chats.jsonl' }
+            : placeMessage(prepared, place, known, rules, placed);
+        if (typeof outcome === 'object') rules.onRefused(prepared, place?.lastSeq);
+        return outcome;
       });
       await insert(transaction, placed);
       await this.#insertWriters(transaction, places, rules.listsParticipants);
@@ -148,6 +152,13 @@ export class ImportRepository {
           moved.map(([, place]) => place.version),
         ]);
       }
+      const filled = moved.filter(([, place]) => place.filledVersion !== undefined);
+      if (filled.length > 0) {
+        await transaction.query(RESET_HEADS, [
+          filled.map(([chatId]) => chatId),
+          filled.map(([, place]) => place.filledVersion),
+        ]);
+      }
       return outcomes;
     });
   }
@@ -157,11 +168,10 @@ export class ImportRepository {
     return this.database.transaction(work, { answerLimitMs: Infinity });
   }
 
-  #extend(lines: readonly (readonly [chatId: string, lastSeq: number])[]): Promise<void> {
+  #changeHeads(chatIds: readonly string[], statement: Statement, parameters: readonly unknown[]): Promise<void> {
     return this.#transaction(async (transaction) => {
-      const chatIds = lines.map(([chatId]) => chatId);
       await transaction.query(LOCK_HEADS, [chatIds]);
-      await transaction.query(EXTEND_LINES, [chatIds, lines.map(([, lastSeq]) => lastSeq)]);
+      await transaction.query(statement, parameters);
     });
   }
 
@@ -195,7 +205,7 @@ async function readKnown(
 ): Promise<Known> {
   const repeated = messages.filter(({ chatId, seq }) => seq !== null && seq <= (places.get(chatId)?.lastSeq ?? 0));
   const named = messages.filter(({ chatId, clientId }) => clientId !== null && places.has(chatId));
-  const bySeq = new Map<string, { senderId: string; createdMs: number }>();
+  const bySeq = new Map<string, Identity>();
   if (repeated.length > 0) {
     const rows = await transaction.query<{ chat_id: string; seq: string; sender_id: string; created_ms: string }>(
       IDENTIFY_MESSAGES,
@@ -205,6 +215,7 @@ async function readKnown(
       bySeq.set(`${row.chat_id} ${row.seq}`, { senderId: row.sender_id, createdMs: Number(row.created_ms) });
     }
   }
+  await notePurged(transaction, repeated, bySeq, places);
   const clientIds = new Set<string>();
   if (named.length > 0) {
     const rows = await transaction.query<{ chat_id: string; sender_id: string; client_id: string }>(FIND_CLIENT_IDS, [
@@ -215,6 +226,42 @@ async function readKnown(
     for (const row of rows) clientIds.add(`${row.chat_id} ${row.sender_id}\u0000${row.client_id}`);
   }
   return { bySeq, clientIds };
+}
+
+/** Finds out, where messages are missing that a batch has, whether they were purged: for chats alone that have been reset at all. */
+async function notePurged(
+  transaction: Transaction,
+  repeated: readonly MessageLine[],
+  bySeq: ReadonlyMap<string, Identity>,
+  places: ReadonlyMap<string, Place>,
+): Promise<void> {
+  const missing = repeated.filter(({ chatId, seq }) => places.get(chatId)!.isPurged && !bySeq.has(`${chatId} ${seq}`));
+  if (missing.length === 0) return;
+  const chatIds = [...new Set(missing.map(({ chatId }) => chatId))];
+  const rows = await transaction.query<{ chat_id: string }>(FIND_FILLED, [chatIds]);
+  for (const row of rows) places.get(row.chat_id)!.isPurged = false;
+}
+
+interface HeadRow extends QueryResultRow {
+  chat_id: string;
+  last_seq: string;
+  version: string;
+  reset_version: string;
+}
+
+function placeOf(head: HeadRow): Place {
+  return {
+    lastSeq: Number(head.last_seq),
+    version: Number(head.version),
+    isPurged: Number(head.reset_version) > 0,
+    filledVersion: undefined,
+    writers: new Map(),
+  };
+}
+
+/** Cuts a list into parts of what one transaction may do. */
+function* parts<T>(list: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < list.length; from += LINES_AT_ONCE) yield list.slice(from, from + LINES_AT_ONCE);
 }
 
 async function insert(transaction: Transaction, placed: readonly PlacedMessage[]): Promise<void> {

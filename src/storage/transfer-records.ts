@@ -26,10 +26,11 @@ export interface ChatLine {
   readonly metadataJson: string;
   readonly createdBy: string | null;
   readonly createdAtMs: number;
+  /** The file does not tell when the chat was created: `createdAtMs` is the time of the import, until a message of it is older. */
+  readonly isUndated?: boolean;
   readonly updatedAtMs: number;
   /**
-   * Where the chat's line ends, if messages are missing in it because they have been purged; `null` when none is. Messages of such a chat
-   * come ascending by seq.
+   * Where the chat's line ends, if messages are missing in it because they have been purged; `null` when none is.
    */
   readonly lastSeq: number | null;
   /** `undefined`: the people who wrote become participants. */

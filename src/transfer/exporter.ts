@@ -1,5 +1,4 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -7,6 +6,7 @@ import { createGzip } from 'node:zlib';
 import type { Database } from '../storage/database.js';
 import { ExportRepository } from '../storage/export-repository.js';
 import { formatChatLine, formatMessageLine, formatUserLine } from './format-lines.js';
+import { makeFolder } from './make-folder.js';
 
 /** What an export came to. */
 export interface ExportReport {
@@ -30,7 +30,7 @@ export function exportTo(
   { isCompressed = false, onProgress }: { readonly isCompressed?: boolean; readonly onProgress?: ExportListener } = {},
 ): Promise<ExportReport> {
   return database.snapshot(async (transaction) => {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const repository = new ExportRepository(transaction);
     const write = <T>(name: string, pages: AsyncIterable<T[]>, format: (row: T) => string): Promise<number> =>
       writeFile(join(folder, isCompressed ? `${name}.gz` : name), pages, format, (rows) => onProgress?.(name, rows));

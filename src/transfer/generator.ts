@@ -1,8 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { makeFolder } from './make-folder.js';
 import { SeededRandom } from './seeded-random.js';
 import { WORDS_BY_SCRIPT } from './words.js';
 
@@ -54,7 +54,7 @@ const LINES_PER_WRITE = 2000;
  * @remarks O(messages) in time and memory.
  */
 export async function generateConversations(folder: string, options: GeneratorOptions): Promise<GeneratorReport> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const random = new SeededRandom(options.seed);
   const users = Math.max(5, Math.round(options.messages / MESSAGES_PER_USER));
   const sizes = chatSizes(options.messages, random);

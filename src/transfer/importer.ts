@@ -1,13 +1,20 @@
 import type { Database } from '../storage/database.js';
 import { ImportRepository, prepareMessage } from '../storage/import-repository.js';
-import type { PreparedMessage } from '../storage/message-placing.js';
-import type { ChatLine } from '../storage/transfer-records.js';
+import type { PlacingRules, PreparedMessage } from '../storage/message-placing.js';
+import type { ChatLine, MessageLine } from '../storage/transfer-records.js';
+import { ChatIdsTaken } from './chat-ids-taken.js';
+import { EarlyMessages } from './early-messages.js';
 import { BATCH_ROWS, ImportLane, type Numbered } from './import-lane.js';
 import { findDataFile, readLines } from './line-reader.js';
-import { BadLineError, ChatIdMapper, parseChatLine, parseMessageLine, parseUserLine } from './parse-lines.js';
-
-/** Messages kept in memory because one with a lower seq has not come yet. */
-const EARLY_LIMIT = 200_000;
+import {
+  BadLineError,
+  ChatIdMapper,
+  findPlace,
+  parseChatLine,
+  parseMessageLine,
+  parseUserLine,
+} from './parse-lines.js';
+import { RefusedLines } from './refused-lines.js';
 
 /** Transactions in flight, over different chats: two keep the database busy while lines are read. */
 const LANES = 2;
@@ -16,7 +23,7 @@ const LANES = 2;
 export interface ImportListener {
   /** A file has been read this far, 0 to 1; `rows` of it are imported. */
   onProgress?(file: string, progress: number, rows: number): void;
-  /** A line was refused; the rest goes on. */
+  /** A line was refused, or a chat's lines behind a hole, of which the first is named; the rest goes on. */
   onRefused?(file: string, lineNumber: number, reason: string): void;
 }
 
@@ -38,25 +45,43 @@ export class ImportStoppedError extends Error {
   override readonly name = 'ImportStoppedError';
 }
 
-interface NumberedMessage extends PreparedMessage {
-  readonly lineNumber: number;
+/** How an import goes about it. */
+export interface ImportOptions {
+  /** Stop at the first line that cannot be imported. */
+  readonly isStrict?: boolean | undefined;
+  /** Longest text, in bytes of UTF-8; absent: any. */
+  readonly maxTextBytes?: number | undefined;
+}
+
+/** How a file is read. */
+interface FileReading<T> {
+  /** Reads a line. @throws BadLineError */
+  parse(line: string, lineNumber: number): T;
+  write(rows: readonly Numbered<T>[]): Promise<void>;
+  /** What has to stay in order shares a lane; absent: everything. */
+  laneOf?(value: T): number;
+  /** Told of a line that was refused. */
+  onBad?(line: string, lineNumber: number): void;
 }
 
 /**
  * Imports a folder of `users.jsonl`, `chats.jsonl` and `messages.jsonl`, plain or compressed.
  *
  * A second run adds nothing twice: messages with a seq are recognised by it, the others by a client id made of what they
- * say. While batches are written the next ones are read.
+ * say. A message that was refused before and is mended now gets its place. While batches are written the next ones are read.
  */
 export class Importer {
   readonly #repository: ImportRepository;
   readonly #ids = new ChatIdMapper();
+  readonly #taken = new ChatIdsTaken();
+  readonly #refusedLines = new RefusedLines();
   readonly #listsParticipants = new Set<string>();
   /** Where the lines of chats end in which messages are missing. */
   readonly #lastSeqs = new Map<string, number>();
+  /** New chats of which nobody said when they were created. */
+  readonly #undated = new Set<string>();
   readonly #occurrences = new Map<string, number>();
-  readonly #early = new Map<string, NumberedMessage[]>();
-  #earlyCount = 0;
+  readonly #early = new EarlyMessages();
   #users = 0;
   #chats = 0;
   #messages = 0;
@@ -66,8 +91,7 @@ export class Importer {
   constructor(
     database: Database,
     private readonly listener: ImportListener = {},
-    /** Stop at the first line that cannot be imported. */
-    private readonly isStrict = false,
+    private readonly options: ImportOptions = {},
   ) {
     this.#repository = new ImportRepository(database);
   }
@@ -87,29 +111,40 @@ export class Importer {
       );
     }
     if (users !== undefined) {
-      await this.#readFile(users, parseUserLine, async (rows) => {
-        await this.#repository.importUsers(rows.map((row) => row.value));
-        this.#users += rows.length;
+      await this.#readFile(users, {
+        parse: parseUserLine,
+        write: async (rows) => {
+          await this.#repository.importUsers(rows.map((row) => row.value));
+          this.#users += rows.length;
+        },
       });
     }
-    await this.#readFile(
-      chats,
-      (line) => parseChatLine(line, this.#ids),
-      (rows) => this.#importChats(rows),
-    );
-    await this.#readFile(
-      messages,
-      (line) => prepareMessage(parseMessageLine(line, this.#ids, (key) => this.#countOccurrence(key))),
-      (rows) =>
+    const nowMs = Date.now();
+    await this.#readFile(chats, {
+      parse: (line, lineNumber) => {
+        const chat = parseChatLine(line, this.#ids, nowMs);
+        this.#taken.take(chat, lineNumber);
+        return chat;
+      },
+      write: (rows) => this.#importChats(rows),
+    });
+    await this.#readFile(messages, {
+      parse: (line, lineNumber) => prepareMessage(this.#parseMessage(line), lineNumber),
+      write: (rows) =>
         this.#importMessages(
           messages,
-          rows.map(({ value, lineNumber }) => ({ ...value, lineNumber })),
+          rows.map((row) => row.value),
         ),
-      ({ message }) => laneOfChat(message.chatId),
-    );
-    await this.#beginLater(messages);
+      laneOf: ({ message }) => laneOfChat(message.chatId),
+      onBad: (line, lineNumber) => {
+        const place = findPlace(line, this.#ids);
+        if (place === 'end') return;
+        this.#refusedLines.note(lineNumber, place !== undefined && this.#taken.has(place.chatId) ? place : undefined);
+      },
+    });
+    await this.#placeEarly(messages);
     this.#refuseEarly(messages);
-    await this.#repository.finish(this.#lastSeqs);
+    await this.#repository.finish(this.#lastSeqs, this.#undated);
     return {
       users: this.#users,
       chats: this.#chats,
@@ -121,15 +156,10 @@ export class Importer {
 
   /**
    * Reads a file line by line into batches. Each is written while the next ones are read, at most one of a lane at a
-   * time: what has to stay in order shares a lane.
+   * time.
    */
-  async #readFile<T>(
-    file: string,
-    parse: (line: string) => T,
-    write: (rows: readonly Numbered<T>[]) => Promise<void>,
-    laneOf: (value: T) => number = () => 0,
-  ): Promise<void> {
-    const lanes = Array.from({ length: LANES }, () => new ImportLane<T>(write));
+  async #readFile<T>(file: string, reading: FileReading<T>): Promise<void> {
+    const lanes = Array.from({ length: LANES }, () => new ImportLane<T>((rows) => reading.write(rows)));
     let rows = 0;
     for await (const chunk of readLines(file)) {
       for (let index = 0; index < chunk.lines.length; index++) {
@@ -137,14 +167,16 @@ export class Importer {
         if (line.trim() === '') continue;
         const lineNumber = chunk.firstNumber + index;
         try {
-          const value = parse(line);
-          const waiting = lanes[laneOf(value)]!.add({ value, lineNumber });
+          if (chunk.broken?.has(index) === true) throw new BadLineError('is not UTF-8');
+          const value = reading.parse(line, lineNumber);
+          const waiting = lanes[reading.laneOf?.(value) ?? 0]!.add({ value, lineNumber });
           if (waiting !== undefined) await waiting;
           rows++;
         } catch (error) {
           if (!(error instanceof BadLineError)) throw error;
           // A strict import stops here, with what came before it imported.
-          if (this.isStrict) for (const lane of lanes) await lane.end();
+          if (this.options.isStrict === true) for (const lane of lanes) await lane.end();
+          reading.onBad?.(line, lineNumber);
           this.#refuse(file, lineNumber, error.message);
         }
       }
@@ -160,82 +192,87 @@ export class Importer {
       if (participants !== undefined) this.#listsParticipants.add(chatId);
       if (lastSeq !== null) this.#lastSeqs.set(chatId, lastSeq);
     }
-    this.#chats += await this.#repository.importChats(byId);
+    const created = await this.#repository.importChats(byId);
+    this.#chats += created.size;
+    for (const { chatId, isUndated } of byId) if (isUndated === true && created.has(chatId)) this.#undated.add(chatId);
   }
 
-  async #importMessages(
-    file: string,
-    rows: readonly NumberedMessage[],
-    beginsLater: ReadonlySet<string> = new Set(),
-  ): Promise<void> {
-    const rules = { listsParticipants: this.#listsParticipants, hasHoles: this.#lastSeqs, beginsLater };
-    let ready = this.#withEarly(rows);
+  #parseMessage(line: string): MessageLine {
+    return parseMessageLine(line, this.#ids, (key) => this.#countOccurrence(key), this.options.maxTextBytes);
+  }
+
+  async #importMessages(file: string, rows: readonly PreparedMessage[], isAtEnd = false): Promise<void> {
+    const rules = this.#rules(isAtEnd);
+    let ready = this.#early.join(rows);
     while (ready.length > 0) {
       const outcomes = await this.#repository.importMessages(ready, rules);
-      const advanced = new Set<string>();
+      const moved = new Set<string>();
       ready.forEach((row, index) => {
         const outcome = outcomes[index]!;
         if (outcome === 'added') {
+          const { chatId, seq } = row.message;
           this.#messages++;
-          advanced.add(row.message.chatId);
+          moved.add(chatId);
+          if (seq !== null) this.#refusedLines.takeBack({ chatId, seq });
         } else if (outcome === 'present') this.#present++;
         else if (outcome === 'early') this.#keepEarly(row);
         else this.#refuse(file, row.lineNumber, outcome.refused);
       });
       // What had to wait for a message of this batch may follow it now.
-      ready = [...advanced].flatMap((chatId) => this.#takeEarly(chatId));
+      ready = [...moved].flatMap((chatId) => this.#early.take(chatId));
     }
   }
 
-  /** Adds to a batch what waits in its chats, each chat's messages that name a seq in ascending order. */
-  #withEarly(rows: readonly NumberedMessage[]): NumberedMessage[] {
-    const waiting = new Set(rows.map(({ message }) => message.chatId).filter((chatId) => this.#early.has(chatId)));
-    const all = [...rows, ...[...waiting].flatMap((chatId) => this.#takeEarly(chatId))];
-    return isAscending(all) ? all : all.sort(bySeq);
+  /**
+   * A line with holes goes on where they are what a purge has left, or refused lines. At the end of the file no line is missing that may
+   * still come: a chat of which nothing has come but messages with higher seqs begins with the lowest of them.
+   */
+  #rules(isAtEnd: boolean): PlacingRules {
+    return {
+      listsParticipants: this.#listsParticipants,
+      mayPass: ({ chatId, seq, lineNumber }, lastSeq) =>
+        this.#lastSeqs.has(chatId) ||
+        (isAtEnd && lastSeq === 0) ||
+        this.#refusedLines.explain(chatId, lastSeq + 1, seq - 1, isAtEnd ? Infinity : lineNumber),
+      onRefused: ({ message: { chatId, seq }, lineNumber }, lastSeq) => {
+        if (seq === null) return;
+        const isMissing = lastSeq !== undefined && seq > lastSeq;
+        this.#refusedLines.note(lineNumber, isMissing ? { chatId, seq } : undefined);
+      },
+    };
   }
 
-  #takeEarly(chatId: string): NumberedMessage[] {
-    const rows = this.#early.get(chatId) ?? [];
-    this.#early.delete(chatId);
-    this.#earlyCount -= rows.length;
-    return rows.sort(bySeq);
+  #keepEarly(message: PreparedMessage): void {
+    if (this.#early.keep(message)) return;
+    throw new ImportStoppedError('Too many messages come before their turn. Sort messages.jsonl by seq.');
   }
 
-  #keepEarly(row: NumberedMessage): void {
-    if (this.#earlyCount === EARLY_LIMIT) {
-      throw new ImportStoppedError(
-        `More than ${EARLY_LIMIT} messages come before their turn. Sort messages.jsonl by seq.`,
-      );
-    }
-    const rows = this.#early.get(row.message.chatId);
-    if (rows === undefined) this.#early.set(row.message.chatId, [row]);
-    else rows.push(row);
-    this.#earlyCount++;
-  }
-
-  /** A chat of which nothing has come but messages with higher seqs begins with the lowest of them: what was before it was purged. */
-  async #beginLater(file: string): Promise<void> {
-    for (const chatId of [...this.#early.keys()]) {
-      const rows = this.#takeEarly(chatId);
+  /** What is still waiting at the end of the file is placed behind the hole before it, if there may be one. */
+  async #placeEarly(file: string): Promise<void> {
+    for (const chatId of this.#early.chatIds) {
+      const rows = this.#early.take(chatId);
       for (let from = 0; from < rows.length; from += BATCH_ROWS) {
-        await this.#importMessages(file, rows.slice(from, from + BATCH_ROWS), new Set([chatId]));
+        await this.#importMessages(file, rows.slice(from, from + BATCH_ROWS), true);
       }
     }
   }
 
-  /** What is still waiting at the end waits for a message that is not there. */
+  /** What then waits, waits for messages that are not there: a fault of the file, told once for each chat. */
   #refuseEarly(file: string): void {
-    for (const rows of this.#early.values()) {
-      for (const { message, lineNumber } of rows) {
-        this.#refuse(file, lineNumber, `seq: ${message.seq} would leave a hole in the chat before it`);
-      }
+    for (const chatId of this.#early.chatIds) {
+      const rows = this.#early.take(chatId);
+      const { message, lineNumber } = rows[0]!;
+      const others =
+        rows.length === 1 ? '' : `; so would the ${rows.length - 1} messages of the chat that come after it`;
+      const reason = `seq: ${message.seq} would leave a hole in the chat before it${others}`;
+      this.#refuse(file, lineNumber, reason, rows.length);
     }
   }
 
-  #refuse(file: string, lineNumber: number, reason: string): void {
-    this.#refused++;
+  #refuse(file: string, lineNumber: number, reason: string, lines = 1): void {
+    this.#refused += lines;
     this.listener.onRefused?.(file, lineNumber, reason);
-    if (this.isStrict) throw new ImportStoppedError(`${file}:${lineNumber}: ${reason}`);
+    if (this.options.isStrict === true) throw new ImportStoppedError(`${file}:${lineNumber}: ${reason}`);
   }
 
   #countOccurrence(key: string): number {
@@ -248,21 +285,4 @@ export class Importer {
 /** Any even share of the chats will do: the last digit of the id. */
 function laneOfChat(chatId: string): number {
   return Number.parseInt(chatId.slice(-1), 16) % LANES;
-}
-
-function bySeq(one: NumberedMessage, other: NumberedMessage): number {
-  const { seq } = one.message;
-  const { seq: otherSeq } = other.message;
-  return seq === null || otherSeq === null ? one.lineNumber - other.lineNumber : seq - otherSeq;
-}
-
-/** Whether the messages of each chat come in the order of their seqs already, as they do in most files. */
-function isAscending(rows: readonly NumberedMessage[]): boolean {
-  const last = new Map<string, number>();
-  for (const { message } of rows) {
-    if (message.seq === null) continue;
-    if (message.seq < (last.get(message.chatId) ?? 0)) return false;
-    last.set(message.chatId, message.seq);
-  }
-  return true;
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,6 +7,8 @@ import { createGunzip } from 'node:zlib';
 /** Lines that were read together. */
 export interface LineChunk {
   readonly lines: readonly string[];
+  /** Indexes of the lines that are not UTF-8, if there are any: in their texts the bytes that cannot be read are U+FFFD. */
+  readonly broken?: ReadonlySet<number>;
   /** Number of the first line, from 1. */
   readonly firstNumber: number;
   /** Share of the file that has been read, 0 to 1. */
@@ -14,6 +17,8 @@ export interface LineChunk {
 
 /** Longest line. A file without line ends would otherwise be read into memory whole. */
 const MAX_LINE_BYTES = 16 * 2 ** 20;
+
+const BYTE_ORDER_MARK = '\ufeff';
 
 /** Finds a file of an import folder, plain or compressed; `undefined` if there is neither. */
 export async function findDataFile(folder: string, name: string): Promise<string | undefined> {
@@ -27,7 +32,10 @@ export async function findDataFile(folder: string, name: string): Promise<string
   return undefined;
 }
 
-/** Reads a file of lines, `.gz` decompressed, as it comes from the disk. Empty lines are given as they are. */
+/**
+ * Reads a file of lines, `.gz` decompressed, as it comes from the disk. Empty lines are given as they are, a byte order mark at the start
+ * is stepped over.
+ */
 export async function* readLines(path: string): AsyncGenerator<LineChunk> {
   const { size } = await stat(path);
   const file = createReadStream(path, { highWaterMark: 2 ** 18 });
@@ -47,10 +55,24 @@ export async function* readLines(path: string): AsyncGenerator<LineChunk> {
       rest = data;
       continue;
     }
-    const lines = data.toString('utf8', 0, end).split('\n');
+    const read = decodeLines(data.subarray(0, end), firstNumber === 1);
     rest = data.subarray(end + 1);
-    yield { lines, firstNumber, progress: size === 0 ? 1 : bytesRead / size };
-    firstNumber += lines.length;
+    yield { ...read, firstNumber, progress: size === 0 ? 1 : bytesRead / size };
+    firstNumber += read.lines.length;
   }
-  if (rest.length > 0) yield { lines: [rest.toString('utf8')], firstNumber, progress: 1 };
+  if (rest.length > 0) yield { ...decodeLines(rest, firstNumber === 1), firstNumber, progress: 1 };
+}
+
+/** Decodes whole lines. They are looked through one by one only where together they are not UTF-8. */
+function decodeLines(bytes: Buffer, isStart: boolean): Pick<LineChunk, 'lines' | 'broken'> {
+  const lines = bytes.toString('utf8').split('\n');
+  if (isStart && lines[0]!.startsWith(BYTE_ORDER_MARK)) lines[0] = lines[0]!.slice(1);
+  if (isUtf8(bytes)) return { lines };
+  const broken = new Set<number>();
+  for (let index = 0, at = 0; index < lines.length; index++) {
+    const end = bytes.indexOf(0x0a, at);
+    if (!isUtf8(bytes.subarray(at, end === -1 ? bytes.length : end))) broken.add(index);
+    at = end + 1;
+  }
+  return { lines, broken };
 }

@@ -5,6 +5,7 @@ import { UUID_PATTERN, uuidV5 } from '../common/uuid.js';
 import { CHAT_KINDS, type ChatKind } from '../storage/entities/chat.entity.js';
 import { PARTICIPANT_ROLES, type ParticipantRole } from '../storage/entities/participant.entity.js';
 import { CHAT_FIELDS, MESSAGE_FIELDS, USER_FIELDS } from './line-fields.js';
+import type { MessagePlace } from './refused-lines.js';
 import type { ChatLine, MessageLine, ParticipantLine, ReactionLine, UserLine } from '../storage/transfer-records.js';
 
 /** Namespace of the UUIDs that stand for chat ids which are none: version 5 of `scrollback.chat` under the DNS namespace. */
@@ -49,14 +50,21 @@ export function parseUserLine(line: string): UserLine {
   };
 }
 
-/** Reads a line of `chats.jsonl`. @throws BadLineError */
-export function parseChatLine(line: string, ids: ChatIdMapper): ChatLine {
+/**
+ * Reads a line of `chats.jsonl`.
+ *
+ * @param nowMs - for a chat whose time of creation the line does not tell.
+ * @throws BadLineError
+ */
+export function parseChatLine(line: string, ids: ChatIdMapper, nowMs: number): ChatLine {
   const fields = parseObject(line);
-  const createdAtMs = readTime(fields['created_at'], 'created_at');
-  const kind = readOptional(fields['kind'], 'kind', readText);
+  const givenMs = readOptional(fields['created_at'], 'created_at', readTime);
+  const createdAtMs = givenMs ?? nowMs;
+  const kind = fields['kind'] ?? null;
   const isKnownKind = kind === null || CHAT_KINDS.includes(kind as ChatKind);
   return {
     chatId: ids.map(fields['id'], 'id'),
+    // Without one it is what a chat becomes that is created without one.
     kind: kind === null ? 'group' : isKnownKind ? (kind as ChatKind) : 'channel',
     title: readOptional(fields['title'], 'title', readText),
     // A kind that is not ours is kept, so that an export tells it again.
@@ -64,6 +72,7 @@ export function parseChatLine(line: string, ids: ChatIdMapper): ChatLine {
     createdBy: readOptional(fields['created_by'], 'created_by', readUserId),
     lastSeq: readOptional(fields['last_seq'], 'last_seq', readSeq),
     createdAtMs,
+    isUndated: givenMs === null,
     updatedAtMs: readOptional(fields['updated_at'], 'updated_at', readTime) ?? createdAtMs,
     participants: readList(fields['participants'], 'participants', (item) => readParticipant(item, createdAtMs)),
   };
@@ -74,16 +83,22 @@ export function parseChatLine(line: string, ids: ChatIdMapper): ChatLine {
  *
  * @param occurrence - counts equal lines without a seq, so that each gets a client id of its own that the next import
  * recognises.
+ * @param maxTextBytes - longest text, in bytes of UTF-8.
  * @throws BadLineError
  */
-export function parseMessageLine(line: string, ids: ChatIdMapper, occurrence: (key: string) => number): MessageLine {
+export function parseMessageLine(
+  line: string,
+  ids: ChatIdMapper,
+  occurrence: (key: string) => number,
+  maxTextBytes = Infinity,
+): MessageLine {
   const fields = parseObject(line);
   const chatId = ids.map(fields['chat'], 'chat');
   const senderId = readUserId(fields['user'], 'user');
   const createdAtMs = readTime(fields['ts'], 'ts');
   const deletedAtMs = readOptional(fields['deleted_at'], 'deleted_at', readTime);
   const seq = readOptional(fields['seq'], 'seq', readSeq);
-  const text = deletedAtMs === null ? readMessageText(fields['text']) : null;
+  const text = deletedAtMs === null ? readMessageText(fields['text'], maxTextBytes) : null;
   const kind = readOptional(fields['kind'], 'kind', readText) ?? 'user';
   if (kind !== 'user' && kind !== 'system') throw new BadLineError('kind: must be user or system');
   let clientId = readOptional(fields['client_id'], 'client_id', readUserId);
@@ -107,6 +122,23 @@ export function parseMessageLine(line: string, ids: ChatIdMapper, occurrence: (k
     deletedAtMs,
     reactions: readList(fields['reactions'], 'reactions', readReaction) ?? [],
   };
+}
+
+/**
+ * Where the message of a refused line would have been: `undefined` if the line does not tell, `'end'` if it names no seq, so that nothing is
+ * missing without it.
+ */
+export function findPlace(line: string, ids: ChatIdMapper): MessagePlace | 'end' | undefined {
+  try {
+    const { chat, seq } = parseObject(line);
+    if (seq === undefined || seq === null) return 'end';
+    // A chat's name with bytes that could not be read is another name.
+    if (typeof chat === 'string' && chat.includes('\ufffd')) return undefined;
+    return { chatId: ids.map(chat, 'chat'), seq: readSeq(seq, 'seq') };
+  } catch (error) {
+    if (error instanceof BadLineError) return undefined;
+    throw error;
+  }
 }
 
 function parseObject(line: string): Fields {
@@ -175,9 +207,13 @@ function readText(value: unknown, field: string): string {
   return value;
 }
 
-function readMessageText(value: unknown): string {
+function readMessageText(value: unknown, maxBytes: number): string {
   const text = readText(value, 'text');
   if (text === '') throw new BadLineError('text: must not be empty');
+  // No character has more than three bytes for each of its units.
+  const bytes = text.length * 3 <= maxBytes ? 0 : Buffer.byteLength(text);
+  if (bytes > maxBytes)
+    throw new BadLineError(`text: is ${bytes} bytes of UTF-8; at most ${maxBytes} are allowed (MAX_TEXT_BYTES)`);
   return text;
 }
 

@@ -95,6 +95,8 @@ const TRIALS: readonly Trial[] = [
     operation: `GET /health/${probe}`,
     path: () => `/health/${probe}`,
   })),
+  { operation: 'GET /', path: () => '/' },
+  { operation: 'GET /problems/{code}', path: () => '/problems/forbidden' },
 ];
 
 let running: TestInstance;

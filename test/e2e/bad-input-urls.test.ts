@@ -172,11 +172,8 @@ describe('bad addresses are refused and leave nothing behind', () => {
 
     it.each(parameters)('with a %s that is no percent-encoded UTF-8', async (name) => {
       for (const value of BROKEN) {
-        expectRefused(
-          await api.request(method, url(fill(path, { ...GOOD, [name]: value })), body),
-          400,
-          'invalid_input',
-        );
+        const answer = await api.request(method, url(fill(path, { ...GOOD, [name]: value })), body);
+        expectProblem(answer, 400, 'invalid_input', ['path']);
       }
     });
 
@@ -240,7 +237,8 @@ describe('bad addresses are refused and leave nothing behind', () => {
   );
 
   it.each([
-    ['GET', '/'],
+    ['POST', '/'],
+    ['GET', '/problems'],
     ['GET', '/v1'],
     ['GET', '/v1/chats'],
     ['PUT', '/v1/chats'],

@@ -89,8 +89,20 @@ export const BAD_BODIES: readonly (Omit<BadRequest, 'method' | 'path'> & { reado
       status: 415,
       code: 'unsupported_media_type',
     },
-    { name: '64 KiB and a byte', of: () => `"${'x'.repeat(65_535)}"`, status: 413, code: 'body_too_large' },
-    { name: '20000 emoji', of: () => ({ text: '🦀'.repeat(20_000) }), status: 413, code: 'body_too_large' },
+    {
+      name: '64 KiB and a byte',
+      of: () => `"${'x'.repeat(65_535)}"`,
+      status: 413,
+      code: 'body_too_large',
+      fields: ['body'],
+    },
+    {
+      name: '20000 emoji',
+      of: () => ({ text: '🦀'.repeat(20_000) }),
+      status: 413,
+      code: 'body_too_large',
+      fields: ['body'],
+    },
   ];
 
 const post = (name: string, body: unknown, ...fields: string[]): BadRequest => ({
@@ -139,6 +151,12 @@ export const BAD_FIELDS: readonly BadRequest[] = [
     post(`a reply to ${JSON.stringify(replyTo)}`, { text: 'x', replyTo }, 'replyTo'),
   ),
   post('a reply to 2^53 + 1', '{"text":"x","replyTo":9007199254740993}', 'replyTo'),
+  post(
+    'another control character in a key of metadata',
+    { text: 'x', metadata: { 'a\nb': NUL } },
+    'metadata.a\\u000ab',
+  ),
+  post('a control character in an unknown field', { text: 'x', 'a\u001bb': 1 }, 'a\\u001bb'),
   post('a reply to 1e400', '{"text":"x","replyTo":1e400}', 'replyTo'),
   ...[
     ...[
@@ -184,9 +202,9 @@ export const BAD_FIELDS: readonly BadRequest[] = [
     post(`the metadata ${JSON.stringify(metadata)}`, { text: 'x', metadata }, 'metadata'),
   ),
   post('NUL in metadata', { text: 'x', metadata: { a: [NUL] } }, 'metadata.a[0]'),
-  post('NUL in a key of metadata', { text: 'x', metadata: { [NUL]: 1 } }, 'metadata.ab'),
+  post('NUL in a key of metadata', { text: 'x', metadata: { [NUL]: 1 } }, 'metadata.a\\u0000b'),
   post('a lone surrogate in metadata', { text: 'x', metadata: { a: { b: LONE } } }, 'metadata.a.b'),
-  post('a lone surrogate in a key of metadata', { text: 'x', metadata: { [LONE]: 1 } }, 'metadata.a\ufffdb'),
+  post('a lone surrogate in a key of metadata', { text: 'x', metadata: { [LONE]: 1 } }, 'metadata.a\\ud800b'),
   post('2^53 in metadata', '{"text":"x","metadata":{"n":9007199254740992}}', 'metadata.n'),
   post('-2^53 - 1 in metadata', '{"text":"x","metadata":{"n":[-9007199254740993]}}', 'metadata.n[0]'),
   post('1e400 in metadata', '{"text":"x","metadata":{"n":1e400}}', 'metadata.n'),

@@ -56,7 +56,12 @@ export class ChatReplica {
       const answer = await api.get<WireChanges>(`/v1/chats/${chatId}/changes?since=${this.version}&limit=${limit}`);
       expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200, body: { chatId } });
       const changes = expectShape(changesSchema, answer.body) as WireChanges;
-      expect(answer.headers.get('chat-version')).toBe(String(changes.version));
+      // The page may end before the version that the chat is at.
+      const chatVersion = Number(answer.headers.get('chat-version'));
+      expect({ more: changes.more, chatVersion }).toEqual({
+        more: chatVersion > changes.version,
+        chatVersion: Math.max(chatVersion, changes.version),
+      });
       const isForward = changes.more ? changes.version > this.version : changes.version >= this.version;
       expect({ since: this.version, version: changes.version, isForward }).toMatchObject({ isForward: true });
       const seqs = changes.messages.map(({ seq }) => seq);

@@ -68,6 +68,8 @@ describe('every answer', () => {
       () => ask('/v1/chats', { method: 'POST', body: '<a/>', headers: { 'content-type': 'text/xml' } }),
     ],
     ['to a body that is too large', 413, () => ask('/v1/chats', json('POST', `"${'a'.repeat(70_000)}"`))],
+    ['of the root', 200, () => ask('/')],
+    ['of an explained problem', 200, () => ask('/problems/forbidden')],
     ['of a probe', 200, () => ask('/health/live')],
     ['of the metrics', 200, () => ask('/metrics')],
     ['of the documentation', 200, () => ask('/docs')],

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
 import {
+  headerFaults,
   operationsOf,
   refsOf,
   registeredRoutes,
@@ -47,6 +48,8 @@ const OPERATIONS = [
   'POST /v1/admin/cache/verify',
   'GET /v1/admin/cache/chats/{chatId}',
   'DELETE /v1/admin/cache/chats/{chatId}',
+  'GET /',
+  'GET /problems/{code}',
 ];
 
 const ROUTES = [...CONTRACT, ...OPERATIONS];
@@ -107,6 +110,9 @@ const CALLS: readonly (readonly [operation: string, path: string, status: number
   ['GET /health/startup', '/health/startup', 200, undefined],
   ['GET /health/ready', '/health/ready', 200, undefined],
   ['GET /metrics', '/metrics', 200, undefined],
+  ['GET /', '/', 200, undefined],
+  ['GET /problems/{code}', '/problems/last_owner', 200, undefined],
+  ['GET /problems/{code}', '/problems/no_such_code', 404, undefined],
   ['DELETE /v1/chats/{chatId}', '', 204, undefined],
   ['GET /v1/chats/{chatId}', '', 404, undefined],
 ];
@@ -144,7 +150,13 @@ describe('the OpenAPI document', () => {
 
   it.each(ROUTES.filter((route) => route !== 'GET /metrics'))('names a route that is there: %s', async (route) => {
     const [method, path] = route.split(' ') as [string, string];
-    const dummies: Record<string, string> = { chatId: randomUUID(), userId: 'nobody', seq: '1', emoji: 'ok' };
+    const dummies: Record<string, string> = {
+      chatId: randomUUID(),
+      userId: 'nobody',
+      seq: '1',
+      emoji: 'ok',
+      code: 'forbidden',
+    };
     const answer = await api.request(
       method,
       path.replace(/\{(\w+)\}/g, (_match, name: string) => dummies[name]!),
@@ -219,7 +231,7 @@ describe('the OpenAPI document', () => {
     const wrong: unknown[] = [];
     for (const [route, path, status, body] of CALLS) {
       const [method] = route.split(' ') as [string];
-      const target = /^\/(v1|health|metrics)/.test(path)
+      const target = /^\/(v1|health|metrics|problems|$)/.test(path)
         ? path.replace('{id}', id)
         : route === 'POST /v1/chats'
           ? '/v1/chats'
@@ -234,6 +246,8 @@ describe('the OpenAPI document', () => {
         wrong.push({ route, status, described });
         continue;
       }
+      const faults = headerFaults(described, answer.headers);
+      if (faults.length > 0) wrong.push({ route, status, faults });
       if (schema === undefined) continue;
       try {
         const { error } = validatorOf(document, schema).safeParse(answer.body);

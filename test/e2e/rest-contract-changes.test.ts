@@ -87,6 +87,19 @@ describe('changes over REST', () => {
     expect(after).toMatchObject({ status: 200, body: { version: 1, more: true } });
   });
 
+  it('name the version of the chat in their headers, also where the page tells only the first of them', async () => {
+    const { id } = await api.createChat({ participants: [{ userId: 'ann' }] });
+    for (const text of ['1', '2', '3']) await api.send(id, { text, senderId: 'ann' });
+    const chat = await api.get<WireChat>(`/v1/chats/${id}`);
+    for (const limit of [1, 2, 50]) {
+      const answer = await api.get<WireChanges>(`/v1/chats/${id}/changes?since=0&limit=${limit}`, {
+        'min-chat-version': String(chat.body.version),
+      });
+      expect(answer.body).toMatchObject({ version: limit === 50 ? 4 : limit, more: limit !== 50 });
+      for (const name of ['chat-version', 'etag']) expect(answer.headers.get(name)).toBe(chat.headers.get(name));
+    }
+  });
+
   it('bring a client from every version of a random history to the present, whatever the limit', async () => {
     const history = fc.array(historyStep, { minLength: 8, maxLength: 30 });
     await fc.assert(

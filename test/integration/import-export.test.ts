@@ -253,10 +253,7 @@ describe('import and export', () => {
     const seqs = await instance.database.query<{ seq: string }>('SELECT seq FROM message ORDER BY seq');
     expect(seqs.map(({ seq }) => Number(seq))).toEqual([4, 7, 8, 12]);
     await write([line('purged', 3), line('later', 2 ** 51)]);
-    expect(await importInto(instance, from, refused)).toMatchObject({ messages: 0, refused: 2 });
-    expect(refused.slice(1)).toEqual([
-      'messages.jsonl:2: seq: must be a whole number from 1 to 2^50',
-      'messages.jsonl:1: seq: 3 comes a second time or behind a higher one, or is purged',
-    ]);
+    expect(await importInto(instance, from, refused)).toMatchObject({ messages: 1, refused: 1 });
+    expect(refused.slice(1)).toEqual(['messages.jsonl:2: seq: must be a whole number from 1 to 2^50']);
   });
 });

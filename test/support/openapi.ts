@@ -15,12 +15,14 @@ export interface Operation {
     readonly schema: JsonSchema;
   }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
-  readonly responses: Readonly<
-    Record<
-      string,
-      { readonly description: string; readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>> }
-    >
-  >;
+  readonly responses: Readonly<Record<string, DescribedAnswer>>;
+}
+
+/** An answer as the document describes it. */
+export interface DescribedAnswer {
+  readonly description: string;
+  readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>>;
+  readonly headers?: Readonly<Record<string, { readonly description: string; readonly required?: boolean }>>;
 }
 
 /** An OpenAPI document, as far as the tests look at it. */
@@ -37,6 +39,19 @@ export function operationsOf(document: OpenApi): Map<string, Operation> {
       Object.entries(operations).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const),
     ),
   );
+}
+
+/** Headers that tell a caller something, and that every answer which has them is described with. */
+export const TELLING_HEADERS = [
+  ...['Chat-Version', 'ETag', 'Cache-Status', 'Idempotency-Replayed', 'Retry-After', 'Location', 'X-Request-Id'],
+  ...['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'WWW-Authenticate'],
+];
+
+/** How the headers of an answer differ from those that it is described with. */
+export function headerFaults({ headers: described = {} }: DescribedAnswer, actual: Headers): string[] {
+  const unknown = TELLING_HEADERS.filter((name) => actual.has(name) && described[name] === undefined);
+  const missing = Object.keys(described).filter((name) => described[name]!.required === true && !actual.has(name));
+  return [...unknown.map((name) => `${name} is not described`), ...missing.map((name) => `${name} is not there`)];
 }
 
 /** Every `$ref` in a value, with the place where it stands. */

@@ -19,7 +19,7 @@ export async function readConversations(folder: string): Promise<Map<string, Mes
   const ids = new ChatIdMapper();
   const chats = new Map<string, MessageLine[]>();
   for await (const { lines } of readLines(await requireFile(folder, 'chats.jsonl'))) {
-    for (const line of lines) if (line !== '') chats.set(parseChatLine(line, ids).chatId, []);
+    for (const line of lines) if (line !== '') chats.set(parseChatLine(line, ids, 0).chatId, []);
   }
   for await (const { lines } of readLines(await requireFile(folder, 'messages.jsonl'))) {
     for (const line of lines) {

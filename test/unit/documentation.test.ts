@@ -19,10 +19,12 @@ function rows(path: string): string[][] {
 }
 
 describe('the documentation', () => {
-  it('lists every error code with its status and title', () => {
-    const documented = rows('docs/errors.md').map(([code, status, title]) => ({ code, status: Number(status), title }));
+  it('lists every error code with its status, its title and what to do', () => {
+    const documented = rows('docs/errors.md').map(([code, status, title, advice]) => ({
+      ...{ code, status: Number(status), title, advice },
+    }));
     expect(documented).toEqual(
-      Object.entries(ERROR_CODES).map(([code, { status, title }]) => ({ code, status, title })),
+      Object.entries(ERROR_CODES).map(([code, { status, title, advice }]) => ({ code, status, title, advice })),
     );
   });
 

@@ -73,24 +73,33 @@ describe('a JSON body', () => {
     expect(refusedField('{"metadata":{"list":[1,"\\ud83c"]}}')).toBe('metadata.list[1]');
     expect(refusedField('{"text":"\\udf55\\ud83c"}')).toBe('text');
     expect(refusedField('"\\u0000"')).toBe('body');
-    expect(refusedField('{"a\\u0000":1}')).toBe('a');
-    expect(refusedField('{"a":{"b\\udc00":1}}')).toBe('a.b\ufffd');
+    expect(refusedField('{"a\\u0000":1}')).toBe('a\\u0000');
+    expect(refusedField('{"a":{"b\\udc00":1}}')).toBe('a.b\\udc00');
+    expect(refusedField('{"a\\n":{"b\\u0085":"\\u0000"}}')).toBe('a\\u000a.b\\u0085');
     expect(parse('{"text":"\\ud83c\\udf55"}')).toEqual({ text: '🍕' });
   });
 
-  it('is refused with an integer that would lose digits', () => {
-    for (const number of [
-      '9007199254740992',
-      '-9007199254740993',
-      '123456789012345678901234567890',
-      '1e400',
-      '1e300',
-    ]) {
-      expect(refusedField(`{"n":${number}}`)).toBe('n');
+  it('is refused with a number in metadata that would lose digits, saying what to do', () => {
+    const integers = ['9007199254740992', '-9007199254740993', '123456789012345678901234567890', '1e300'];
+    for (const number of integers) {
+      expect(refusedField(`{"metadata":{"n":${number}}}`)).toBe('metadata.n');
+      expect(refusal(`{"metadata":[${number}]}`).message).toBe(
+        'metadata[0]: is beyond 2^53 and would lose digits; send it as text',
+      );
     }
-    expect(parse('[9007199254740991,-9007199254740991,0.5,1e3]')).toEqual([
-      9007199254740991, -9007199254740991, 0.5, 1000,
-    ]);
+    expect(refusal('{"metadata":-1e400}').message).toBe(
+      'metadata: is beyond 1.8e308, the largest number there is; send it as text',
+    );
+    expect(parse('{"metadata":[9007199254740991,-9007199254740991,0.5,1e3]}')).toEqual({
+      metadata: [9007199254740991, -9007199254740991, 0.5, 1000],
+    });
+  });
+
+  it('leaves numbers elsewhere to who knows what the field may be', () => {
+    expect(parse('{"replyTo":1e400,"metadatas":9007199254740992}')).toEqual({
+      replyTo: Infinity,
+      metadatas: 9007199254740992,
+    });
   });
 
   it('is refused with keys that reach for prototypes, at any depth', () => {
@@ -111,7 +120,7 @@ describe('a JSON body', () => {
   it('is refused by a field name of bounded length, whatever its keys', () => {
     const key = 'k'.repeat(60_000);
     for (const value of ['"\\u0000"', '1e400', '{"__proto__":1}']) {
-      expect(refusedField(`{"${key}":${value}}`).length).toBeLessThanOrEqual(101);
+      expect(refusedField(`{"metadata":{"${key}":${value}}}`).length).toBeLessThanOrEqual(101);
     }
   });
 });

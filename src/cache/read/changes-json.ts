@@ -27,5 +27,6 @@ export function changesJson(changes: LoadedChanges, source: CacheResult): Cached
     ...joinParts(present.map(participantJson)),
     `],"left":${JSON.stringify(left.map(({ userId }) => userId))}}`,
   ];
-  return new CachedJson(throughVersion, source, parts, version);
+  // The version in the body is the one that the page brings its reader to; the answer was read at the chat's own.
+  return new CachedJson(version, source, parts);
 }

@@ -106,6 +106,50 @@ export const EXTEND_LINES: Statement = {
     WHERE h.chat_id = x.chat_id AND h.last_seq < x.last_seq`,
 };
 
+/**
+ * Tells whoever has a version of a chat from before messages were put into its holes to load it anew. Parameters, row by row: `$1 uuid[]` chats
+ * whose heads the transaction has locked, `$2 bigint[]` versions of those messages.
+ */
+export const RESET_HEADS: Statement = {
+  name: 'reset-heads',
+  text: `
+    UPDATE chat_head h SET reset_version = x.version FROM unnest($1::uuid[], $2::bigint[]) AS x (chat_id, version)
+    WHERE h.chat_id = x.chat_id`,
+};
+
+/**
+ * Tells of which chats, all of them reset, an import has filled holes and nothing was deleted for good. Parameter: `$1 uuid[]` chats.
+ *
+ * @remarks What fills holes has the version to which it resets. To a deletion's no message belongs; and once one is known, nothing is filled in
+ * any more. A message that was filled in and then edited looks like a deletion: an error on the safe side.
+ */
+export const FIND_FILLED: Statement = {
+  name: 'find-filled',
+  text: `
+    SELECT h.chat_id FROM chat_head h
+    WHERE h.chat_id = ANY ($1::uuid[])
+      AND EXISTS (SELECT FROM message m WHERE m.chat_id = h.chat_id AND m.version = h.reset_version)`,
+};
+
+/**
+ * Gives chats of an unknown time the time of their first message, if that is older than what they have. Parameter: `$1 uuid[]` chats whose heads
+ * the transaction has locked.
+ */
+export const DATE_CHATS: Statement = {
+  name: 'date-chats',
+  text: `
+    WITH dated AS (
+      UPDATE chat c SET created_at = f.created_at,
+        updated_at = CASE WHEN c.updated_at = c.created_at THEN f.created_at ELSE c.updated_at END
+      FROM unnest($1::uuid[]) AS x (chat_id)
+        CROSS JOIN LATERAL (SELECT m.created_at FROM message m WHERE m.chat_id = x.chat_id ORDER BY m.seq LIMIT 1) f
+      WHERE c.id = x.chat_id AND f.created_at < c.created_at
+      RETURNING c.id
+    )
+    UPDATE chat_head h SET version = h.version + 1, changed_xid = pg_current_xact_id() FROM dated d
+    WHERE h.chat_id = d.id`,
+};
+
 /** Lets the server count its tables now: until it does so by itself, its plans for millions of new rows are those for none. */
 export const ANALYZE_TABLES: Statement = {
   name: 'analyze-tables',
