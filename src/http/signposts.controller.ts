@@ -20,7 +20,7 @@ export class SignpostsController {
   }
 
   @ApiOperation({ operationId: 'problems.explain', summary: 'What a problem means, and what to do.' })
-  @ApiParam({ name: 'code', schema: { type: 'string' } })
+  @ApiParam({ name: 'code', schema: { type: 'string', enum: Object.keys(ERROR_CODES) } })
   @ApiResponse({ status: 200, description: 'OK', standardSchema: problemPageSchema })
   @Problems(404)
   @Get('problems/:code')

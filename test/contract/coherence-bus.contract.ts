@@ -101,7 +101,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
         const bob = await join();
         const later = changesOf(changes.chatId, version, 'said as somebody comes');
         ann.bus.publish(EPOCH, later);
-        await until('bob hears', () => bob.ear.heard.length > 0);
+        await until('bob hears', () => bob.ear.heard.some((heard) => heard.version === version));
         expect(bob.ear.heard.at(-1)).toMatchObject({ version, changes: later });
         if (version === 4) break;
         await bob.bus.stop();

@@ -99,7 +99,7 @@ describe('a migration whose table somebody holds', () => {
   });
 
   it('does not make up how long somebody has held it whose session its role is not shown', async () => {
-    await dataSource.undoLastMigration();
+    await undoLater();
     const [plain, other] = ['scrollback_test_plain', 'scrollback_test_other'];
     // Owns the tables by the right of the owner, and sees no session of others.
     const [owner] = await database.query<{ name: string }>('SELECT quote_ident(current_user) AS name');

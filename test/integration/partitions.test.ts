@@ -69,7 +69,7 @@ const ONE_CHAT: readonly (readonly [Statement, values: readonly (string | null)[
   [LOAD_CHATS, [`{${CHAT}}`, '10', '64'], ['chat', 'chat_head', 'message', 'participant', 'reaction']],
   [LOAD_TAIL_CHATS, [`{${CHAT}}`, '10', '64'], ['chat', 'chat_head', 'message', 'participant', 'reaction']],
   [LOAD_MESSAGES, [CHAT, '1', '10'], ['chat_head', 'message', 'reaction']],
-  [LOAD_CHANGES, [CHAT, '5', '50', '5', '1'], ['chat', 'chat_head', 'message', 'participant', 'reaction']],
+  [LOAD_CHANGES, [CHAT, '5', '50', '5', '1', null], ['chat', 'chat_head', 'message', 'participant', 'reaction']],
   [LOAD_EDITS, [CHAT, '1'], ['chat', 'chat_head', 'message', 'message_edit']],
   [FIND_NEIGHBOURS, [CHAT, '3', '4'], ['message']],
   [COUNT_UNREAD, ['user-2', `{${CHAT}}`], ['chat_head', 'message', 'participant']],
