@@ -37,7 +37,7 @@ describe('under abuse', () => {
     for (const [operation, { requests, good }] of Object.entries(report.operations)) {
       expect({ operation, requests: requests > 20, good: good > 0 }).toEqual({ operation, requests: true, good: true });
     }
-    expect(Object.keys(report.operations)).toHaveLength(28);
+    expect(Object.keys(report.operations)).toHaveLength(30);
     expect(Object.keys(report.statuses)).toEqual(
       expect.arrayContaining(['200', '201', '204', '400', '401', '403', '404', '409', '422']),
     );
