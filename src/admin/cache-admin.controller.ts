@@ -12,7 +12,7 @@ import { chatPath, noBody, noQuery } from '../chat/input-schemas.js';
 import { Route } from '../chat/api-operation.js';
 import { cacheModeBody, verifyBody } from './input-schemas.js';
 import { cacheModeSchema, cacheReportSchema, explanationSchema, verifyReportSchema } from './wire-schemas.js';
-import { unavailableOnConnectionLoss } from '../storage/database-unavailable.js';
+import { orUnavailable } from '../storage/database-unavailable.js';
 import { ChatDropper } from '../cache/read/chat-dropper.js';
 import { ServicesOnly } from '../auth/services-only.js';
 
@@ -114,7 +114,7 @@ export class CacheAdminController {
     @Query({ schema: noQuery }) _query: object,
     @Body({ schema: verifyBody }) options: z.infer<typeof verifyBody>,
   ): Promise<VerifyReport> {
-    return unavailableOnConnectionLoss(this.verifier.verify(options));
+    return orUnavailable(this.verifier.verify(options));
   }
 
   /** Tells what is held of a chat and how it came about. */

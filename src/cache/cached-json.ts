@@ -12,8 +12,6 @@ export class CachedJson<T> {
     readonly source: CacheResult,
     /** What the answer is made of, in order: cached bytes as they are. */
     readonly parts: readonly (string | Buffer)[],
-    /** The version that the bytes depend on: the same request gives the same bytes while the chat is at it. */
-    readonly tagVersion = version,
   ) {}
 
   /** The answer as an object, parsed anew by every call: O(bytes). */

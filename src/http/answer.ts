@@ -34,7 +34,7 @@ export function chatAnswerHeaders(answer: CachedJson<unknown>): string[] {
     'chat-version',
     String(answer.version),
     'etag',
-    chatEtag(answer.tagVersion),
+    chatEtag(answer.version),
     'cache-control',
     'private, no-cache',
     'vary',
@@ -44,7 +44,7 @@ export function chatAnswerHeaders(answer: CachedJson<unknown>): string[] {
 
 /** Whether the caller has this version of an answer already, by the value of `If-None-Match`. */
 export function isNotModified(ifNoneMatch: string | undefined, answer: CachedJson<unknown>): boolean {
-  return isMatch(ifNoneMatch, chatEtag(answer.tagVersion));
+  return isMatch(ifNoneMatch, chatEtag(answer.version));
 }
 
 /**

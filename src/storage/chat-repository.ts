@@ -8,7 +8,7 @@ import { CommitOutcomeUnknownError } from './open-transaction.js';
 import type { ChatKind } from './entities/chat.entity.js';
 import type { ParticipantRole } from './entities/participant.entity.js';
 import type { ChatRecord, HeadRecord, MessageRecord, ParticipantRecord } from './records.js';
-import { unavailableOnConnectionLoss } from './database-unavailable.js';
+import { orUnavailable } from './database-unavailable.js';
 import { COUNT_UNREAD, COUNT_UNREAD_OF } from './statements/count-unread.js';
 import { FIND_MEMBERS } from './statements/find-members.js';
 import { LOAD_CHATS } from './statements/load-chats.js';
@@ -129,7 +129,7 @@ export class ChatRepository {
     creating.catch((error: unknown) => {
       if (error instanceof CommitOutcomeUnknownError) this.feed.announceUnknown(chatId);
     });
-    const created = await unavailableOnConnectionLoss(creating);
+    const created = await orUnavailable(creating);
     if (created.isNew) {
       this.feed.announce(asCommitted({ chatId, changes: [{ type: 'created', version: created.version, userIds }] }));
     } else {
@@ -183,23 +183,19 @@ export class ChatRepository {
    * @param blockSize - what is read of the messages starts at a multiple of this.
    */
   async loadChats(chatIds: readonly string[], tail: number, blockSize: number): Promise<LoadedChat[]> {
-    const rows = await unavailableOnConnectionLoss(
-      this.database.query<LoadChatRow>('read', LOAD_CHATS, [chatIds, tail, blockSize]),
-    );
+    const rows = await orUnavailable(this.database.query<LoadChatRow>('read', LOAD_CHATS, [chatIds, tail, blockSize]));
     return rows.map(readChatRow);
   }
 
   /** Loads the ids of the chats that a user is in. */
   async loadUserChats(userId: string): Promise<string[]> {
-    const rows = await unavailableOnConnectionLoss(
-      this.database.query<{ chat_id: string }>('read', LOAD_USER_CHATS, [userId]),
-    );
+    const rows = await orUnavailable(this.database.query<{ chat_id: string }>('read', LOAD_USER_CHATS, [userId]));
     return rows.map((row) => row.chat_id);
   }
 
   /** Tells which of some users are in the chats that each is asked about. */
   async findMembers(asked: readonly Membership[]): Promise<Membership[]> {
-    const rows = await unavailableOnConnectionLoss(
+    const rows = await orUnavailable(
       this.database.query<{ chat_id: string; user_id: string }>('read', FIND_MEMBERS, [
         asked.map(({ chatId }) => chatId),
         asked.map(({ userId }) => userId),
@@ -210,7 +206,7 @@ export class ChatRepository {
 
   /** Counts a user's unread messages. Chats that the user is not in are missing from the answer. */
   async countUnread(userId: string, chatIds: readonly string[]): Promise<UnreadCount[]> {
-    const rows = await unavailableOnConnectionLoss(
+    const rows = await orUnavailable(
       this.database.query<{ chat_id: string; version: string; last_read_seq: string; unread: string }>(
         'read',
         COUNT_UNREAD,
@@ -229,7 +225,7 @@ export class ChatRepository {
   async countUnreadOf(
     keys: readonly Membership[],
   ): Promise<{ chatId: string; userId: string; version: number; unread: number }[]> {
-    const rows = await unavailableOnConnectionLoss(
+    const rows = await orUnavailable(
       this.database.query<{ chat_id: string; user_id: string; version: string; unread: string }>(
         'coherence',
         COUNT_UNREAD_OF,

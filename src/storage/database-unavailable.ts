@@ -36,7 +36,7 @@ export function unavailability(error: unknown): string | undefined {
  *
  * @throws ScrollbackError `database_unavailable` (nothing was written), `write_outcome_unknown` when a commit's answer was lost.
  */
-export async function unavailableOnConnectionLoss<T>(result: Promise<T>): Promise<T> {
+export async function orUnavailable<T>(result: Promise<T>): Promise<T> {
   try {
     return await result;
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { unavailableOnConnectionLoss } from './database-unavailable.js';
+import { orUnavailable } from './database-unavailable.js';
 import { Database } from './database.js';
 import {
   FIND_CHATS_OF,
@@ -83,7 +83,7 @@ export class HeadRepository {
   async findVersions(
     chatIds: readonly string[],
   ): Promise<{ readonly epoch: string; readonly versions: ReadonlyMap<string, number> }> {
-    const rows = await unavailableOnConnectionLoss(
+    const rows = await orUnavailable(
       this.database.query<{ epoch: string; chat_id: string | null; version: string | null }>(
         'coherence',
         FIND_VERSIONS,
@@ -114,7 +114,7 @@ export class HeadRepository {
 
   /** Tells which chats users are in, and their versions. */
   async findChatsOf(userIds: readonly string[]): Promise<{ chatId: string; userId: string; version: number }[]> {
-    const rows = await unavailableOnConnectionLoss(
+    const rows = await orUnavailable(
       this.database.query<{ chat_id: string; user_id: string; version: string }>('coherence', FIND_CHATS_OF, [userIds]),
     );
     return rows.map((row) => ({ chatId: row.chat_id, userId: row.user_id, version: Number(row.version) }));

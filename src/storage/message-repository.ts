@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { compactJson } from './compact-json.js';
-import { unavailableOnConnectionLoss } from './database-unavailable.js';
+import { orUnavailable } from './database-unavailable.js';
 import { Database } from './database.js';
 import type { MessageKind } from './entities/message.entity.js';
 import type { ChatRecord, MessageRecord, ParticipantRecord } from './records.js';
@@ -151,7 +151,7 @@ export class MessageRepository {
    * @remarks Always from the database: edit histories are looked at rarely, and the cache holds none.
    */
   async loadEdits(chatId: string, seq: number): Promise<LoadedEdits | undefined> {
-    const [row] = await unavailableOnConnectionLoss(
+    const [row] = await orUnavailable(
       this.database.query<{ version: string; exists: boolean; edits: EditArray[] | null }>('read', LOAD_EDITS, [
         chatId,
         seq,
@@ -163,7 +163,7 @@ export class MessageRepository {
 
   /** Loads the messages from one seq to another, both included; `undefined` when the chat never existed. */
   async loadMessages(chatId: string, fromSeq: number, toSeq: number): Promise<LoadedMessages | undefined> {
-    const [row] = await unavailableOnConnectionLoss(
+    const [row] = await orUnavailable(
       this.database.query<{
         version: string;
         last_seq: string;
@@ -181,7 +181,7 @@ export class MessageRepository {
 
   /** Finds the last message before a run of seqs and the first one after it. */
   async findNeighbours(chatId: string, fromSeq: number, toSeq: number): Promise<MessageNeighbours> {
-    const [row] = await unavailableOnConnectionLoss(
+    const [row] = await orUnavailable(
       this.database.query<{ older: string | null; newer: string | null }>('read', FIND_NEIGHBOURS, [
         chatId,
         fromSeq,
@@ -208,7 +208,7 @@ export class MessageRepository {
     known: { readonly participantCount: number; readonly version: number },
     viewer?: string,
   ): Promise<LoadedChanges | undefined> {
-    const [row] = await unavailableOnConnectionLoss(
+    const [row] = await orUnavailable(
       this.database.query<
         ChatColumns & {
           version: string;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { readChatRow, type LoadChatRow, type LoadedChat } from './chat-repository.js';
 import { Database } from './database.js';
-import { unavailableOnConnectionLoss } from './database-unavailable.js';
+import { orUnavailable } from './database-unavailable.js';
 import { MessageRow, type MessageRowSink } from './message-row.js';
 import type { ReactionSummary } from './records.js';
 import { COPY_TAILS, LOAD_TAIL_CHATS, SET_TAILS } from './statements/load-tails.js';
@@ -32,7 +32,7 @@ export class TailRepository {
    * @throws ScrollbackError `database_unavailable`, or what the sink throws. The sink may have been given a part by then.
    */
   async loadTails(chatIds: readonly string[], tail: number, blockSize: number, sink: TailSink): Promise<void> {
-    await unavailableOnConnectionLoss(
+    await orUnavailable(
       this.database.snapshot(async (transaction) => {
         const [, rows] = await Promise.all([
           transaction.query(SET_TAILS, [chatIds.join(','), tail, blockSize]),

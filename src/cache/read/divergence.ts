@@ -10,7 +10,7 @@ export function isDivergent<T>(
   stored: CachedJson<T> | string | undefined,
 ): boolean {
   if (typeof cached !== 'object' || typeof stored !== 'object') return false;
-  const isSameTime = cached.version === stored.version && cached.tagVersion === stored.tagVersion;
+  const isSameTime = cached.version === stored.version;
   return isSameTime && !cached.toBuffer().equals(stored.toBuffer());
 }
 
