@@ -5,7 +5,7 @@ import { ScrollbackError } from '../common/scrollback-error.js';
 import type { Caller } from './caller.js';
 import { Callers } from './callers.js';
 import { PUBLIC_ROUTE } from './public-route.js';
-import { callerFindingOf, setCallerFinding } from './request-caller.js';
+import { callerFindingOf, setCallerFinding, type CallerFinding } from './request-caller.js';
 import { SERVICES_ONLY } from './services-only.js';
 
 /** Gives a handler the caller that the guard has let in. */
@@ -28,16 +28,21 @@ export class CallerGuard implements CanActivate {
   /**
    * @throws ScrollbackError as {@link Callers.find} does, and `forbidden` for a user where services alone may be.
    */
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC_ROUTE, targets) === true) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const finding = callerFindingOf(request) ?? { caller: await this.callers.find(request.headers) };
-    if ('refusal' in finding) throw finding.refusal;
-    if (finding.caller.type === 'user' && this.reflector.getAllAndOverride(SERVICES_ONLY, targets) === true) {
-      throw new ScrollbackError('forbidden', 'This is for services.');
-    }
-    setCallerFinding(request, { caller: { ...finding.caller, requestId: request.id } });
-    return true;
+    const isForServices = this.reflector.getAllAndOverride<boolean | undefined>(SERVICES_ONLY, targets) === true;
+    // Found out before the body was read: what is known needs no promise.
+    const finding = callerFindingOf(request);
+    if (finding !== undefined) return letIn(request, finding, isForServices);
+    return this.callers.find(request.headers).then((caller) => letIn(request, { caller }, isForServices));
   }
+}
+
+function letIn(request: FastifyRequest, finding: CallerFinding, isForServices: boolean): true {
+  if ('refusal' in finding) throw finding.refusal;
+  if (finding.caller.type === 'user' && isForServices) throw new ScrollbackError('forbidden', 'This is for services.');
+  setCallerFinding(request, { caller: { ...finding.caller, requestId: request.id } });
+  return true;
 }
