@@ -1,4 +1,4 @@
-import { RedisCommands } from './redis-commands.js';
+import { RedisCommands, type Commands } from './redis-commands.js';
 
 /**
  * Writes a value unless one of the same epoch with a later version is there, or with the same one and it is not to be replaced. A value that is
@@ -10,6 +10,9 @@ if held[1] == ARGV[1] and tonumber(held[2]) >= tonumber(ARGV[2]) + tonumber(ARGV
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'version', ARGV[2], 'value', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`;
+
+/** Nobody waits for a write: one that is slow on a busy machine is better than none. */
+const WRITE_TIMEOUT_MS = 1000;
 
 /** Nobody writes it. */
 const PROBED_KEY = 'scrollback:probe';
@@ -56,7 +59,8 @@ export class RedisValues {
     { ttlMs, replaces = false }: { readonly ttlMs: number; readonly replaces?: boolean },
   ): Promise<boolean> {
     const values = { keys: [key], arguments: [epoch, String(version), value, String(ttlMs), replaces ? '1' : '0'] };
-    return (await this.#redis.attempt((commands) => commands.eval(PUT_IF_NEWER, values))) !== undefined;
+    const put = (commands: Commands): Promise<unknown> => commands.eval(PUT_IF_NEWER, values);
+    return (await this.#redis.attempt(put, WRITE_TIMEOUT_MS)) !== undefined;
   }
 
   /** Whether Redis answers; a cluster is asked through one of its nodes. Never rejects, and nobody waits long. */
