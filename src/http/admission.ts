@@ -5,6 +5,7 @@ import type { Callers } from '../auth/callers.js';
 import { ScrollbackError } from '../common/scrollback-error.js';
 import type { Admission } from '../limits/rate-limiter.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
+import { setHeaders } from './answer.js';
 import { rateLimited, rateRefusalHeaders } from './front-door.js';
 
 /** Routes of the API; the others, which are for operators and readers of the documentation, are open to all, but for the metrics. */
@@ -104,8 +105,4 @@ function findingOf(find: () => Caller): CallerFinding {
   } catch (refusal) {
     return { refusal };
   }
-}
-
-function setHeaders(reply: FastifyReply, headers: readonly string[]): void {
-  for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
 }

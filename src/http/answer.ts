@@ -42,6 +42,11 @@ export function chatAnswerHeaders(answer: CachedJson<unknown>): string[] {
   ];
 }
 
+/** Sets headers that come as names and values in turn. */
+export function setHeaders(reply: FastifyReply, headers: readonly string[]): void {
+  for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
+}
+
 /** Whether the caller has this version of an answer already, by the value of `If-None-Match`. */
 export function isNotModified(ifNoneMatch: string | undefined, answer: CachedJson<unknown>): boolean {
   return isMatch(ifNoneMatch, chatEtag(answer.version));
@@ -54,8 +59,7 @@ export function isNotModified(ifNoneMatch: string | undefined, answer: CachedJso
  */
 export function sendChatAnswer(request: FastifyRequest, reply: FastifyReply, answer: CachedJson<unknown>): void {
   requireRoom(reply, answer);
-  const headers = chatAnswerHeaders(answer);
-  for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
+  setHeaders(reply, chatAnswerHeaders(answer));
   if (isNotModified(request.headers['if-none-match'], answer)) void reply.code(304).send();
   else sendJson(reply, answer.toBuffer());
 }

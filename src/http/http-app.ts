@@ -13,7 +13,7 @@ import { invalidField } from '../common/scrollback-error.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { admitRequests } from './admission.js';
 import { answerBrokenRequest } from './broken-request.js';
-import { EXPOSED_HEADERS } from './answer.js';
+import { EXPOSED_HEADERS, setHeaders } from './answer.js';
 import { ConnectionDrain } from './connection-drain.js';
 import { refuseCodedBodies } from './body-coding.js';
 import { CrossOrigin } from './cross-origin.js';
@@ -138,10 +138,6 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   endConnectionsOnClose(fastify);
   fastify.server.maxConnections = options.maxConnections;
   return app;
-}
-
-function setHeaders(reply: FastifyReply, headers: readonly string[]): void {
-  for (let at = 0; at < headers.length; at += 2) void reply.header(headers[at]!, headers[at + 1]);
 }
 
 /** Bytes of an answer; 0 of one that is a stream, which holds up no more than it has just read. */

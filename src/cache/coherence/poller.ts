@@ -139,7 +139,8 @@ export class Poller implements OnApplicationShutdown {
     else if (isBroken) await this.#forgetLost();
     const asked = new Map<string, number>();
     for (let part = first; ; part = await this.heads.poll(undefined, part.next)) {
-      if (isBroken) this.#forget(part.changed);
+      // A version of shortly before the break may have been given out twice.
+      if (isBroken) for (const { chatId } of part.changed) this.applier.forget(chatId);
       await this.#note(part.changed, asked);
       if (part.next === undefined) break;
     }
@@ -174,22 +175,10 @@ export class Poller implements OnApplicationShutdown {
     for (let from = 0; from < held.length; from += COMPARED_CHATS) {
       const chatIds = held.slice(from, from + COMPARED_CHATS);
       const { versions } = await this.heads.findVersions(chatIds);
-      this.#drop(
-        chatIds.filter((chatId) => (this.state.store.getChat(chatId)?.version ?? 0) > (versions.get(chatId) ?? 0)),
-      );
-    }
-  }
-
-  /** Drops what has changed since long before the server broke off: a version of then may have been given out twice. */
-  #forget(changed: readonly ChangedHead[]): void {
-    this.#drop(changed.map(({ chatId }) => chatId));
-  }
-
-  #drop(chatIds: readonly string[]): void {
-    for (const chatId of chatIds) {
-      const entry = this.state.store.getChat(chatId);
-      if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
-      this.state.early.forget(chatId);
+      for (const chatId of chatIds) {
+        const heldVersion = this.state.store.getChat(chatId)?.version ?? 0;
+        if (heldVersion > (versions.get(chatId) ?? 0)) this.applier.forget(chatId);
+      }
     }
   }
 

@@ -33,6 +33,11 @@ export class ChangeApplier implements ChangeListener {
 
   /** Forgets a chat that may have changed. If the commit did happen, the poll tells of it. */
   onOutcomeUnknown(chatId: string): void {
+    this.forget(chatId);
+  }
+
+  /** Drops what is held of a chat, and what waits to be applied to it. */
+  forget(chatId: string): void {
     const entry = this.state.store.getChat(chatId);
     if (entry !== undefined) this.state.store.removeChat(entry, 'invalidated');
     this.state.early.forget(chatId);
@@ -84,8 +89,7 @@ export class ChangeApplier implements ChangeListener {
       const seqs: number[] = next.type === 'message' ? [next.message.seq] : [];
       for (const seq of seqs) this.state.store.dropPacked(entry, seq);
       if (!entry.apply(next)) {
-        this.state.store.removeChat(entry, 'invalidated');
-        this.state.early.forget(entry.chatId);
+        this.forget(entry.chatId);
         return;
       }
       this.state.store.recharge(entry, seqs);
