@@ -12,6 +12,7 @@ import { EditsController } from './chat/edits.controller.js';
 import { InboxController } from './chat/inbox.controller.js';
 import { MessagesController } from './chat/messages.controller.js';
 import { ParticipantsController } from './chat/participants.controller.js';
+import { Sending } from './chat/sending.js';
 import type { Environment } from './config/environment.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
@@ -73,6 +74,7 @@ export class AppModule {
         Callers,
         CallerGuard,
         RequestLimits,
+        Sending,
         { provide: APP_GUARD, useExisting: CallerGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useClass: SchemaPipe },

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import {
   Body,
   Controller,
@@ -6,7 +5,6 @@ import {
   Get,
   Headers,
   HttpCode,
-  Inject,
   Param,
   Patch,
   Post,
@@ -18,22 +16,18 @@ import {
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { actingUser, requireActingUser, viewerOf, type Caller } from '../auth/caller.js';
+import { requireActingUser, viewerOf, type Caller } from '../auth/caller.js';
 import { FromCaller } from '../auth/caller.guard.js';
 import { messageJson } from '../cache/local/wire-json.js';
 import { MessageCache } from '../cache/message-cache.js';
-import { invalidField, ScrollbackError } from '../common/scrollback-error.js';
-import { sendChatAnswer, sendJson, setChatVersion } from '../http/answer.js';
-import { inputError } from '../http/input-error.js';
+import { sendChatAnswer, sendJson, setChatVersion, setHeaders } from '../http/answer.js';
 import { messageNotFound } from '../storage/write/chat-errors.js';
 import { MessageRepository } from '../storage/message-repository.js';
 import { READ_HEADERS, WRITE_HEADERS } from './answer-headers.js';
 import { Route } from './api-operation.js';
-import { CHAT_OPTIONS, type ChatOptions } from './chat-options.js';
 import {
   chatPath,
   editMessageBody,
-  idempotencyKey,
   messagePath,
   messagesQuery,
   noBody,
@@ -42,6 +36,7 @@ import {
   sendMessageBody,
 } from './input-schemas.js';
 import { MinChatVersion, requireChat } from './read-options.js';
+import { Sending } from './sending.js';
 import { messageSchema, pageSchema } from './wire-schemas.js';
 
 /** Messages of a chat: reading pages of them, sending, editing, deleting, reacting. */
@@ -51,7 +46,7 @@ export class MessagesController {
   constructor(
     private readonly cache: MessageCache,
     private readonly messages: MessageRepository,
-    @Inject(CHAT_OPTIONS) private readonly options: ChatOptions,
+    private readonly sending: Sending,
   ) {}
 
   @Get()
@@ -95,21 +90,9 @@ export class MessagesController {
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    this.#checkText(body.text);
-    if (caller.type === 'user' && (body.senderId !== undefined || body.createdAt !== undefined)) {
-      throw new ScrollbackError('forbidden', 'senderId and createdAt are for services.');
-    }
-    const senderId = body.senderId ?? actingUser(caller);
-    if (senderId === undefined) throw invalidField('senderId', 'must be given, or X-User-Id');
-    const clientId = body.clientId ?? readKey(key);
-    const { version, message, replayed } = await this.messages.createMessage(
-      { ...body, chatId, senderId, clientId },
-      caller,
-    );
-    void setChatVersion(reply, version).header('location', `/v1/chats/${chatId}/messages/${message!.seq}`);
-    if (replayed === true) void reply.code(200).header('idempotency-replayed', 'true');
-    else void reply.code(201);
-    sendJson(reply, messageJson(message!));
+    const { status, headers, json } = await this.sending.send(this.sending.read(chatId, body, key, caller), caller);
+    setHeaders(reply.code(status), headers);
+    sendJson(reply, json);
   }
 
   @Get(':seq')
@@ -151,7 +134,7 @@ export class MessagesController {
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    if (body.text !== undefined) this.#checkText(body.text);
+    if (body.text !== undefined) this.sending.requireShort(body.text);
     const { version, message } = await this.messages.editMessage(chatId, seq, body, caller);
     sendJson(setChatVersion(reply, version), messageJson(message!));
   }
@@ -224,22 +207,4 @@ export class MessagesController {
     const { version } = await this.messages.react(chatId, seq, { userId, emoji, present }, caller);
     void setChatVersion(reply, version).code(204).send();
   }
-
-  #checkText(text: string): void {
-    const bytes = Buffer.byteLength(text);
-    const { maxTextBytes } = this.options;
-    if (bytes > maxTextBytes)
-      throw invalidField('text', `is ${bytes} bytes of UTF-8; at most ${maxTextBytes} are allowed`);
-  }
-}
-
-function readKey(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined;
-  // Header values come as Latin-1; keys are UTF-8. Two broken ones must not become the same.
-  const bytes = Buffer.from(header, 'latin1');
-  if (!isUtf8(bytes)) throw invalidField('Idempotency-Key', 'must be UTF-8');
-  const text = bytes.toString('utf8').replace(/^"(.*)"$/, '$1');
-  const parsed = idempotencyKey.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw inputError(parsed.error.issues.map((issue) => ({ message: issue.message, path: ['Idempotency-Key'] })));
 }

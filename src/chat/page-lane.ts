@@ -5,7 +5,7 @@ import type { MessageCache } from '../cache/message-cache.js';
 import { REQUEST_ID_HEADER, requestIdOf } from '../common/request-id.js';
 import { isTracing } from '../common/tracing.js';
 import { chatAnswerHeaders, isNotModified, JSON_TYPE } from '../http/answer.js';
-import type { HitLane } from '../http/hit-lane.js';
+import type { FastLane } from '../http/fast-lane.js';
 import { endRequestSpan, startRequestSpan } from '../http/request-trace.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -15,7 +15,7 @@ import { readMinVersion } from './read-options.js';
 const ROUTE = '/v1/chats/:chatId/messages';
 
 /** Answers `GET /v1/chats/{chatId}/messages` when the page is held and the caller is known already. */
-export class PageLane implements HitLane {
+export class PageLane implements FastLane {
   constructor(
     private readonly cache: MessageCache,
     private readonly callers: Callers,
@@ -25,7 +25,7 @@ export class PageLane implements HitLane {
     private readonly headers: readonly string[],
   ) {}
 
-  answer(request: IncomingMessage, response: ServerResponse): boolean {
+  take(request: IncomingMessage, response: ServerResponse): boolean {
     if (request.method !== 'GET') return false;
     const wanted = parsePageUrl(request.url!);
     if (wanted === undefined) return false;

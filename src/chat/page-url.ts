@@ -10,19 +10,24 @@ export interface PageRequest {
 const PREFIX = '/v1/chats/';
 const UUID_LENGTH = 36;
 const SUFFIX = '/messages';
+const QUERY_AT = PREFIX.length + UUID_LENGTH + SUFFIX.length;
+
+/** The chat of a URL that names its messages and nothing else, as it stands there; `undefined` for any other URL. */
+export function chatOfMessagesUrl(url: string): string | undefined {
+  return url.length === QUERY_AT ? chatOf(url) : undefined;
+}
 
 /**
  * Reads the URL of a page of messages, if it is written as most are: numbers in full, nothing escaped, nothing twice, nothing
  * wrong. `undefined` says nothing about any other. The schemas decide what is right; a test holds the two against each other.
  */
 export function parsePageUrl(url: string): PageRequest | undefined {
-  const queryAt = PREFIX.length + UUID_LENGTH + SUFFIX.length;
-  if (!url.startsWith(PREFIX) || !url.startsWith(SUFFIX, PREFIX.length + UUID_LENGTH)) return undefined;
-  const chatId = url.slice(PREFIX.length, PREFIX.length + UUID_LENGTH);
-  if (url.length === queryAt) return { chatId, query: { limit: DEFAULT_PAGE_LIMIT } };
-  if (url[queryAt] !== '?') return undefined;
+  const chatId = chatOf(url);
+  if (chatId === undefined) return undefined;
+  if (url.length === QUERY_AT) return { chatId, query: { limit: DEFAULT_PAGE_LIMIT } };
+  if (url[QUERY_AT] !== '?') return undefined;
   const query: { before?: number; after?: number; around?: number; limit?: number } = {};
-  for (let at = queryAt + 1; at <= url.length;) {
+  for (let at = QUERY_AT + 1; at <= url.length;) {
     const next = url.indexOf('&', at);
     const end = next === -1 ? url.length : next;
     const equals = url.indexOf('=', at);
@@ -39,6 +44,11 @@ export function parsePageUrl(url: string): PageRequest | undefined {
   const places = Number(before !== undefined) + Number(after !== undefined) + Number(around !== undefined);
   if (places > 1 || before === 0 || around === 0 || limit === 0 || limit > MAX_LIMIT) return undefined;
   return { chatId, query: { before, after, around, limit } };
+}
+
+function chatOf(url: string): string | undefined {
+  if (!url.startsWith(PREFIX) || !url.startsWith(SUFFIX, PREFIX.length + UUID_LENGTH)) return undefined;
+  return url.slice(PREFIX.length, PREFIX.length + UUID_LENGTH);
 }
 
 /** Longest number that is certainly below 2^53. */

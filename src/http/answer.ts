@@ -31,10 +31,7 @@ export function chatAnswerHeaders(answer: CachedJson<unknown>): string[] {
   return [
     'cache-status',
     CACHE_STATUS[answer.source],
-    'chat-version',
-    String(answer.version),
-    'etag',
-    chatEtag(answer.version),
+    ...versionHeaders(answer.version),
     'cache-control',
     'private, no-cache',
     'vary',
@@ -77,7 +74,13 @@ export function sendAnswer(reply: FastifyReply, answer: CachedJson<unknown>): vo
 
 /** Sets the headers of an answer to a write: the chat's version after it. */
 export function setChatVersion(reply: FastifyReply, version: number): FastifyReply {
-  return reply.header('chat-version', String(version)).header('etag', chatEtag(version));
+  setHeaders(reply, versionHeaders(version));
+  return reply;
+}
+
+/** Headers that tell a chat's version: names and values in turn. */
+export function versionHeaders(version: number): string[] {
+  return ['chat-version', String(version), 'etag', chatEtag(version)];
 }
 
 /** Sends JSON that is text or bytes already. */

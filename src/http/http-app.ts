@@ -6,6 +6,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Callers } from '../auth/callers.js';
 import { MessageCache } from '../cache/message-cache.js';
 import { PageLane } from '../chat/page-lane.js';
+import { SendLane } from '../chat/send-lane.js';
+import { Sending } from '../chat/sending.js';
 import { RequestLimits } from '../limits/request-limits.js';
 import { WAITING_ANSWERS } from '../limits/waiting-answers.js';
 import { Metrics } from '../metrics/metrics.js';
@@ -17,12 +19,13 @@ import { EXPOSED_HEADERS, setHeaders } from './answer.js';
 import { ConnectionDrain } from './connection-drain.js';
 import { refuseCodedBodies } from './body-coding.js';
 import { CrossOrigin } from './cross-origin.js';
-import { openHitLane } from './hit-lane.js';
+import { openFastLanes } from './fast-lane.js';
 import { parseJsonBody } from './json-body.js';
 import { guardFrontDoor } from './front-door.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { watchRequests } from './request-watch.js';
+import { SlowRequests } from './slow-requests.js';
 import { SECURITY_HEADERS, securityHeaderList } from './security-headers.js';
 import { NO_BARE_ANSWERS, refuseUnmetDemands } from './unmet-demands.js';
 
@@ -116,7 +119,8 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   });
   const metrics = app.get(Metrics);
   const callers = app.get(Callers);
-  watchRequests(fastify, metrics, options.slowRequestMs);
+  const slow = new SlowRequests(options.slowRequestMs);
+  watchRequests(fastify, metrics, slow);
   app.useSecurityHeaders(SECURITY_HEADERS);
   if (options.corsOrigins.length > 0) {
     app.enableCors({
@@ -130,7 +134,10 @@ export async function createHttpApp(module: DynamicModule, options: HttpAppOptio
   admitRequests(fastify, callers, limits, (error, request, reply) => filter.answer(error, request, reply));
   refuseCodedBodies(fastify);
   serveOpenApi(app);
-  openHitLane(fastify, new PageLane(app.get(MessageCache), callers, limits, metrics, headers));
+  const pages = new PageLane(app.get(MessageCache), callers, limits, metrics, headers);
+  const { maxBodyBytes } = options;
+  const sends = new SendLane(app.get(Sending), callers, limits, metrics, slow, { maxBodyBytes, headers });
+  openFastLanes(fastify, [pages, sends]);
   const server = fastify.server as Server;
   const crossOrigin = new CrossOrigin(options.corsOrigins);
   guardFrontDoor(server, callers, limits, headers, crossOrigin);

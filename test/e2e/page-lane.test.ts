@@ -39,7 +39,7 @@ describe('requests that are answered before the framework sees them', () => {
   /** Asks twice: as it is, and in a form that only the framework reads. @returns whether the first was answered at once. */
   const compare = async (query: string, more: Record<string, string> = {}, method = 'GET'): Promise<boolean> => {
     const headers = { authorization: `Bearer ${KEY}`, 'x-request-id': 'one-request', ...more };
-    const lane = jest.spyOn(PageLane.prototype, 'answer');
+    const lane = jest.spyOn(PageLane.prototype, 'take');
     const one = await see(`/v1/chats/${chatId}/messages${query}`, headers, method);
     const isAtOnce = lane.mock.results.at(-1)?.value === true;
     const other = await see(`/v1/chats/${chatId}/%6D%65ssages${query}`, headers, method);
