@@ -32,8 +32,6 @@ export interface DatabaseRun {
 export interface HeadPoll extends DatabaseRun {
   /** To be given to the next look, by the first part of this one. Opaque. */
   readonly horizon: string;
-  /** Sessions of the server, each with its process and start; of the first part alone. A crash of the server ends all of them. */
-  readonly sessions: readonly string[];
   readonly changed: readonly ChangedHead[];
   /** To be given back for the next part; `undefined` behind the last. */
   readonly next: PollPlace | undefined;
@@ -49,7 +47,6 @@ interface PollRow {
   readonly horizon: string;
   readonly epoch: string;
   readonly run: string;
-  readonly sessions?: string | null;
   readonly chat_id: string | null;
   readonly version: string | null;
   readonly changed_xid: string | null;
@@ -78,8 +75,7 @@ export class HeadRepository {
     const last = rows.at(-1)!;
     const next = changed.length < POLL_PAGE ? undefined : { changedXid: last.changed_xid!, chatId: last.chat_id! };
     const look = rows[0]!;
-    const sessions = look.sessions?.split(' ') ?? [];
-    return { horizon: look.horizon, ...runOf(look), sessions, changed, next };
+    return { horizon: look.horizon, ...runOf(look), changed, next };
   }
 
   /**

@@ -27,7 +27,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     name: 'horizon-outlives-a-crash',
     does: 'goes by a horizon that PostgreSQL has forgotten in a crash, behind which others commit.',
     file: 'src/cache/coherence/continuity.ts',
-    edits: [{ find: 'return this.#lookedAt === undefined || ', replace: 'return true || ' }],
+    edits: [{ find: 'return this.#run === undefined || ', replace: 'return true || ' }],
     caughtBy: {
       file: CRASH_TEST,
       name: 'an instance whose PostgreSQL crashes and that has run for long, keeping what has not changed, misses no change behind the ids that it has seen',
@@ -40,7 +40,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     edits: [{ find: 'else if (isBroken) await this.#forgetLost();', replace: '' }],
     caughtBy: {
       file: CRASH_TEST,
-      name: 'an instance whose PostgreSQL crashes forgets what was committed without waiting for the disk, and lost',
+      name: 'an instance whose PostgreSQL crashes as a whole forgets what was committed without waiting for the disk, and lost',
     },
   },
   {

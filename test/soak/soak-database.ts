@@ -138,7 +138,7 @@ export class SoakDatabase implements StatementsInMemory {
   }
 
   pollHeads(): HeadPoll {
-    return { horizon: '0', epoch: 'soak', run: 'soak', sessions: ['1@1'], changed: [], next: undefined };
+    return { horizon: '0', epoch: 'soak', run: 'soak', changed: [], next: undefined };
   }
 
   findVersions(): DatabaseRun & { versions: Map<string, number> } {

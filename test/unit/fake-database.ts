@@ -181,7 +181,6 @@ export class FakeDatabase {
       horizon: String(this.#commits),
       epoch: this.epoch,
       run: this.epoch,
-      sessions: ['1@1'],
       changed: changed.map(([chatId]) => ({ chatId, version: this.state(chatId).version })),
       next: undefined,
     };

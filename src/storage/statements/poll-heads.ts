@@ -19,16 +19,8 @@ const EPOCH = `(SELECT c.system_identifier::text FROM pg_control_system() c)
              WHERE t.tgrelid = ANY (ARRAY['chat', 'chat_head', 'participant', 'message', 'reaction']::regclass[]))), 8)`;
 
 /**
- * SQL for the oldest sessions of the server that may be seen, by process and start. A crash of the server ends all of them: while any one
- * of an earlier look is there, the server has run without a break since.
- */
-const SESSIONS = `(SELECT string_agg(a.pid || '@' || extract(epoch FROM a.backend_start), ' ')
-        FROM (SELECT a.pid, a.backend_start FROM pg_stat_activity a WHERE a.backend_start IS NOT NULL
-              ORDER BY a.backend_start LIMIT 50) a)`;
-
-/**
- * SQL for the run of the server. A crash takes back commits that did not wait for the disk, and their versions are given out again: the
- * content of a version is one within a run. It is told by when the server was started; and, as it recovers from the crash of one of its
+ * SQL for the run of the server. A crash takes back commits that did not wait for the disk, and their versions and the ids of transactions are
+ * given out again: horizons, and the content of a version, are of one run. It is told by when the server was started; and, as it recovers from the crash of one of its
  * processes without being started, by where its log ended when it last recovered (NULL when it had not to). Each recovery writes a
  * checkpoint behind that place before it lets anybody in, so the next one ends later. On a standby the place moves on with what is replayed.
  * Every role may ask for both, and they come from memory.
@@ -39,9 +31,6 @@ const HORIZON = `pg_snapshot_xmin(pg_current_snapshot())::text`;
 
 const HEADS = `
     FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch, ${RUN} AS run) s`;
-
-const LOOK = `
-    FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch, ${RUN} AS run, ${SESSIONS} AS sessions) s`;
 
 /**
  * Reads which chats have changed since the last look, in a way that no commit can slip through, oldest change first.
@@ -58,7 +47,7 @@ export const POLL_HEADS: Statement = {
   name: 'poll-heads',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.horizon, s.epoch, s.run, s.sessions, h.chat_id, h.version, h.changed_xid::text AS changed_xid${LOOK}
+    SELECT s.horizon, s.epoch, s.run, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
       LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE h.changed_xid >= $1::xid8
         ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
 };
