@@ -45,6 +45,8 @@ export class Continuity {
 
   /** Notes a look that has succeeded. */
   note({ horizon, run }: HeadPoll, start: Moment, answeredAt: Moment): void {
+    // What was not on the disk when the run before this one ended will not get there: its ids may be given out again.
+    if (run !== this.#run) this.#kept.splice(1);
     this.#run = run;
     this.#lookedAt = start;
     const last = this.#kept.at(-1);
