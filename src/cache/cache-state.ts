@@ -47,6 +47,8 @@ export class CacheState implements ReadState {
   onFoundChanged: (chatId: string, version: number) => void = () => undefined;
   /** Whether peers' messages can be expected to come; the poller knows. */
   hearsPeers = false;
+  /** Run of the server that the last look was at, within the epoch; `undefined` before the first. */
+  run: string | undefined;
   #mode: CacheMode;
   #epoch: string | undefined;
 

@@ -19,6 +19,7 @@ const PROBED_KEY = 'scrollback:probe';
 
 /** A value with what says whether it is of use. */
 export interface VersionedValue {
+  /** In which its version means something: one of another is of no use. */
   readonly epoch: string;
   readonly version: number;
   readonly value: string;

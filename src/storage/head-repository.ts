@@ -20,14 +20,18 @@ export interface ChangedHead {
   readonly version: number;
 }
 
-/** A part of a look at what has changed. */
-export interface HeadPoll {
-  /** To be given to the next look, by the first part of this one. Opaque. */
-  readonly horizon: string;
+/** What versions are told of. */
+export interface DatabaseRun {
   /** Identity of the database's history: versions are comparable within one. */
   readonly epoch: string;
-  /** Sessions of the server, each with its process and start; of the first part alone. A crash of the server ends all of them. */
-  readonly sessions: readonly string[];
+  /** Identity of the server's run in that history: the content of a version is one within it. A crash begins another, and so does a start. */
+  readonly run: string;
+}
+
+/** A part of a look at what has changed. */
+export interface HeadPoll extends DatabaseRun {
+  /** To be given to the next look, by the first part of this one. Opaque. */
+  readonly horizon: string;
   readonly changed: readonly ChangedHead[];
   /** To be given back for the next part; `undefined` behind the last. */
   readonly next: PollPlace | undefined;
@@ -42,7 +46,7 @@ export interface PollPlace {
 interface PollRow {
   readonly horizon: string;
   readonly epoch: string;
-  readonly sessions?: string | null;
+  readonly run: string;
   readonly chat_id: string | null;
   readonly version: string | null;
   readonly changed_xid: string | null;
@@ -71,8 +75,7 @@ export class HeadRepository {
     const last = rows.at(-1)!;
     const next = changed.length < POLL_PAGE ? undefined : { changedXid: last.changed_xid!, chatId: last.chat_id! };
     const look = rows[0]!;
-    const sessions = look.sessions?.split(' ') ?? [];
-    return { horizon: look.horizon, epoch: look.epoch, sessions, changed, next };
+    return { horizon: look.horizon, ...runOf(look), changed, next };
   }
 
   /**
@@ -82,9 +85,9 @@ export class HeadRepository {
    */
   async findVersions(
     chatIds: readonly string[],
-  ): Promise<{ readonly epoch: string; readonly versions: ReadonlyMap<string, number> }> {
+  ): Promise<DatabaseRun & { readonly versions: ReadonlyMap<string, number> }> {
     const rows = await orUnavailable(
-      this.database.query<{ epoch: string; chat_id: string | null; version: string | null }>(
+      this.database.query<DatabaseRun & { chat_id: string | null; version: string | null }>(
         'coherence',
         FIND_VERSIONS,
         [chatIds],
@@ -92,7 +95,7 @@ export class HeadRepository {
     );
     const versions = new Map<string, number>();
     for (const row of rows) if (row.chat_id !== null) versions.set(row.chat_id, Number(row.version));
-    return { epoch: rows[0]!.epoch, versions };
+    return { ...runOf(rows[0]!), versions };
   }
 
   /** Mends heads that a dump of another database has brought along. */
@@ -119,4 +122,9 @@ export class HeadRepository {
     );
     return rows.map((row) => ({ chatId: row.chat_id, userId: row.user_id, version: Number(row.version) }));
   }
+}
+
+/** Runs are told apart within one history. */
+function runOf({ epoch, run }: DatabaseRun): DatabaseRun {
+  return { epoch, run: `${epoch}.${run}` };
 }

@@ -3,6 +3,7 @@ import type { SeededBug } from './seeded-bug.js';
 const POLLER = 'src/cache/coherence/poller.ts';
 const PEERS = 'src/cache/coherence/peers.ts';
 const CRASH_TEST = 'test/integration/server-crash.test.ts';
+const SHARED_CRASH_TEST = 'test/integration/shared-cache-crash.test.ts';
 const PEERS_TEST = 'test/unit/peers.test.ts';
 
 /** Bugs of learning what others have written. */
@@ -26,7 +27,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     name: 'horizon-outlives-a-crash',
     does: 'goes by a horizon that PostgreSQL has forgotten in a crash, behind which others commit.',
     file: 'src/cache/coherence/continuity.ts',
-    edits: [{ find: 'return this.#lookedAt === undefined || ', replace: 'return true || ' }],
+    edits: [{ find: 'return this.#run === undefined || ', replace: 'return true || ' }],
     caughtBy: {
       file: CRASH_TEST,
       name: 'an instance whose PostgreSQL crashes and that has run for long, keeping what has not changed, misses no change behind the ids that it has seen',
@@ -39,8 +40,30 @@ export const PEER_BUGS: readonly SeededBug[] = [
     edits: [{ find: 'else if (isBroken) await this.#forgetLost();', replace: '' }],
     caughtBy: {
       file: CRASH_TEST,
-      name: 'an instance whose PostgreSQL crashes forgets what was committed without waiting for the disk, and lost',
+      name: 'an instance whose PostgreSQL crashes as a whole forgets what was committed without waiting for the disk, and lost',
     },
+  },
+  {
+    name: 'shared-outlives-a-crash',
+    does: 'takes from Redis what a crash has taken back, once its version has been given out again.',
+    file: 'src/cache/shared/shared-chats.ts',
+    edits: [{ find: 'const [{ run, versions }, found]', replace: 'const [{ epoch: run, versions }, found]' }],
+    caughtBy: {
+      file: SHARED_CRASH_TEST,
+      name: 'what instances share in Redis and PostgreSQL loses in a crash of the whole server is taken by nobody, though its version is given out again',
+    },
+    message: 'Received: "lost"',
+  },
+  {
+    name: 'run-told-by-its-start',
+    does: 'takes the server for running on when it recovers from a crash without being started anew.',
+    file: 'src/storage/statements/poll-heads.ts',
+    edits: [{ find: "coalesce(pg_last_wal_replay_lsn()::text, '')", replace: "''" }],
+    caughtBy: {
+      file: SHARED_CRASH_TEST,
+      name: 'what instances share in Redis and PostgreSQL loses in a crash of one of its processes, after which it is not started anew, is taken by nobody, though its version is given out again',
+    },
+    message: 'Received: "lost"',
   },
   {
     name: 'half-a-restore-kept',

@@ -1,5 +1,5 @@
 import type { LoadedChat, Membership, UnreadCount } from '../../src/storage/chat-repository.js';
-import type { HeadPoll } from '../../src/storage/head-repository.js';
+import type { DatabaseRun, HeadPoll } from '../../src/storage/head-repository.js';
 import type { LoadedMessages } from '../../src/storage/message-repository.js';
 import type { MessageRecord } from '../../src/storage/records.js';
 import type { Change } from '../../src/storage/write/change.js';
@@ -138,10 +138,10 @@ export class SoakDatabase implements StatementsInMemory {
   }
 
   pollHeads(): HeadPoll {
-    return { horizon: '0', epoch: 'soak', sessions: ['1@1'], changed: [], next: undefined };
+    return { horizon: '0', epoch: 'soak', run: 'soak', changed: [], next: undefined };
   }
 
-  findVersions(): { epoch: string; versions: Map<string, number> } {
+  findVersions(): DatabaseRun & { versions: Map<string, number> } {
     throw new Error('Nothing is in doubt here.');
   }
 

@@ -1,5 +1,5 @@
 import type { LoadedChat, Membership, UnreadCount } from '../../src/storage/chat-repository.js';
-import type { HeadPoll } from '../../src/storage/head-repository.js';
+import type { DatabaseRun, HeadPoll } from '../../src/storage/head-repository.js';
 import type { LoadedChanges, LoadedMessages } from '../../src/storage/message-repository.js';
 import { isCountable, type ChatRecord, type MessageRecord, type ParticipantRecord } from '../../src/storage/records.js';
 import type { TailChat } from '../../src/storage/tail-repository.js';
@@ -180,15 +180,15 @@ export class FakeDatabase {
     return {
       horizon: String(this.#commits),
       epoch: this.epoch,
-      sessions: ['1@1'],
+      run: this.epoch,
       changed: changed.map(([chatId]) => ({ chatId, version: this.state(chatId).version })),
       next: undefined,
     };
   }
 
-  findVersions(chatIds: readonly string[]): { epoch: string; versions: Map<string, number> } {
+  findVersions(chatIds: readonly string[]): DatabaseRun & { versions: Map<string, number> } {
     const versions = new Map(chatIds.map((chatId) => [chatId, this.state(chatId).version]));
-    return { epoch: this.epoch, versions };
+    return { epoch: this.epoch, run: this.epoch, versions };
   }
 
   findMembers(asked: readonly Membership[]): Membership[] {

@@ -26,14 +26,14 @@ interface KeptHorizon {
  * had it.
  */
 export class Continuity {
-  #sessions: ReadonlySet<string> = new Set();
+  #run: string | undefined;
   /** Oldest first; the first is old enough where any is. */
   #kept: KeptHorizon[] = [];
   #lookedAt: Moment | undefined;
 
-  /** Whether any session of the last look is still there; before the first, there is nothing to break. */
-  isUnbroken({ sessions }: HeadPoll): boolean {
-    return this.#lookedAt === undefined || sessions.some((session) => this.#sessions.has(session));
+  /** Whether the server is in the run of the last look; before the first, there is nothing to break. */
+  isUnbroken({ run }: HeadPoll): boolean {
+    return this.#run === undefined || run === this.#run;
   }
 
   /** The newest kept horizon that the server had on its disk when it last answered; `undefined` when it has not run for so long. */
@@ -44,8 +44,10 @@ export class Continuity {
   }
 
   /** Notes a look that has succeeded. */
-  note({ horizon, sessions }: HeadPoll, start: Moment, answeredAt: Moment): void {
-    this.#sessions = new Set(sessions);
+  note({ horizon, run }: HeadPoll, start: Moment, answeredAt: Moment): void {
+    // What was not on the disk when the run before this one ended will not get there: its ids may be given out again.
+    if (run !== this.#run) this.#kept.splice(1);
+    this.#run = run;
     this.#lookedAt = start;
     const last = this.#kept.at(-1);
     if (last === undefined || answeredAt.monotonicMs - last.answeredAt.monotonicMs >= KEPT_EVERY_MS) {
@@ -58,7 +60,7 @@ export class Continuity {
   reset(): void {
     this.#kept = [];
     this.#lookedAt = undefined;
-    this.#sessions = new Set();
+    this.#run = undefined;
   }
 }
 

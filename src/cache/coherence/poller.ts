@@ -135,6 +135,7 @@ export class Poller implements OnApplicationShutdown {
       }
     }
     const answeredAt = lease.now();
+    this.state.run = first.run;
     if (isAnother) await this.#beginEpoch(first, isBroken);
     else if (isBroken) await this.#forgetLost();
     const asked = new Map<string, number>();

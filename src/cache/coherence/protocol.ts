@@ -37,8 +37,11 @@
  * **Unknown outcome.** When the answer to COMMIT is lost, what is held of the chat is dropped, and the poll tells what has become of it.
  *
  * **Break.** A horizon holds for one run of the server: a crash makes it forget ids of transactions that are over, and commits that did not wait
- * for its disk. When no session of the last look is left, the next one begins at a horizon of a minute before it; what has changed since is
- * dropped, and so is what is held at a version that the database does not have (`continuity.ts`).
+ * for its disk. When the server is in another run than at the last look, the next one begins at a horizon of a minute before it; what has
+ * changed since is dropped, and so is what is held at a version that the database does not have (`continuity.ts`).
+ *
+ * **Shared tier.** What instances share in Redis says of which version it is, and of which run of the server. It is taken at the version that
+ * the database tells, of the run in which it tells it: what a crash took back was of an earlier one.
  *
  * **Epoch.** Versions are comparable within one history of one database. When its identity changes (a restore, a failover that lost
  * commits, tables made anew), everything held and every fill on its way is void.

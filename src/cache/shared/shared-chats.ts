@@ -34,9 +34,12 @@ export interface SharedStats {
 
 /**
  * Chats that instances share in Redis: what one has loaded, others need not ask the database for but for its version. A chat's state at a
- * version never changes, so what is found at the version that the database has now **is** what the database would tell; anything else is
- * left aside. So nothing that Redis loses, keeps too long or mixes up can make an answer wrong. That holds as long as whoever changes rows
- * changes versions; where somebody has gone round that, {@link distrust} is the way back.
+ * version never changes while the server runs, so what is found of this run at the version that the database has now **is** what the database
+ * would tell; anything else is left aside. So nothing that Redis loses, keeps too long or mixes up can make an answer wrong. That holds as
+ * long as whoever changes rows changes versions; where somebody has gone round that, {@link distrust} is the way back.
+ *
+ * The run is told by the statement that tells the versions. What is shared was read after that statement, so it is of this run or of a
+ * later one, and in a later one nobody takes it: whoever shares it late, and whoever has not noticed a crash yet, does no harm.
  */
 export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplicationShutdown {
   #hits = 0;
@@ -66,8 +69,8 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
    * Takes what is shared of a chat from before a version out of Redis, without anybody waiting for it. In its place comes a mark, so that
    * who has loaded an older version and is slow to share it cannot bring it back.
    */
-  erase(chatId: string, epoch: string, version: number): void {
-    const mark = { epoch, version: version - 1, value: ERASED };
+  erase(chatId: string, run: string, version: number): void {
+    const mark = { epoch: run, version: version - 1, value: ERASED };
     void this.values.write(keyOf(chatId), mark, { ttlMs: TTL_MS, replaces: true });
   }
 
@@ -82,7 +85,7 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
 
   /** Loads chats as the repository does, each at its present version. */
   async loadChats(chatIds: readonly string[], tail: number, blockSize: number): Promise<LoadedChat[]> {
-    const [{ epoch, versions }, found] = await Promise.all([
+    const [{ run, versions }, found] = await Promise.all([
       this.heads.findVersions(chatIds),
       this.values.read(chatIds.map(keyOf)),
     ]);
@@ -92,7 +95,7 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
       const version = versions.get(chatId);
       // Who has no head is not there: that is told by the versions.
       if (version === undefined) continue;
-      const shared = readShared(found[at], epoch, version);
+      const shared = readShared(found[at], run, version);
       if (shared === 'broken') this.distrust(chatId);
       const isOfUse = typeof shared === 'object' && shared.tail >= tail && !this.#distrusted.has(chatId);
       if (isOfUse) loaded.push({ ...shared.chat, isShared: true });
@@ -102,12 +105,12 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
     this.#misses += missing.length;
     if (missing.length === 0) return loaded;
     const fresh = await this.chats.loadChats(missing, tail, blockSize);
-    if (tail > 0) for (const chat of fresh) this.#share(epoch, { tail, chat });
+    if (tail > 0) for (const chat of fresh) this.#share(run, { tail, chat });
     return [...loaded, ...fresh];
   }
 
   /** Shares a chat, if there is room, without anybody waiting for it. */
-  #share(epoch: string, shared: SharedChat): void {
+  #share(run: string, shared: SharedChat): void {
     if (this.#writing >= MAX_WRITES) return;
     const value = JSON.stringify(shared);
     if (Buffer.byteLength(value) > MAX_VALUE_BYTES) return;
@@ -116,7 +119,7 @@ export class SharedChats implements Pick<ChatRepository, 'loadChats'>, OnApplica
     this.#writing++;
     const write = this.values.write(
       keyOf(chatId),
-      { epoch, version: head.version, value },
+      { epoch: run, version: head.version, value },
       { ttlMs: TTL_MS, replaces },
     );
     void write.then((isDone) => {
@@ -147,13 +150,13 @@ function keyOf(chatId: string): string {
   return `scrollback:{${chatId}}:chat`;
 }
 
-/** @returns `undefined` when it is not of this version; `broken` when it says that it is, and cannot be. */
+/** @returns `undefined` when it is not of this run and version; `broken` when it says that it is, and cannot be. */
 function readShared(
   found: VersionedValue | undefined,
-  epoch: string,
+  run: string,
   version: number,
 ): SharedChat | 'broken' | undefined {
-  if (found?.epoch !== epoch || found.version !== version || found.value === ERASED) return undefined;
+  if (found?.epoch !== run || found.version !== version || found.value === ERASED) return undefined;
   try {
     const shared = JSON.parse(found.value) as SharedChat;
     return shared.chat.head.version === version ? shared : 'broken';

@@ -28,8 +28,8 @@ export class SharedEraser implements ChangeListener {
   onOutcomeUnknown(): void {}
 
   #erase(chatId: string, version: number): void {
-    const { epoch } = this.state;
-    if (epoch !== undefined) this.shared.erase(chatId, epoch, version);
+    const { run } = this.state;
+    if (run !== undefined) this.shared.erase(chatId, run, version);
   }
 }
 

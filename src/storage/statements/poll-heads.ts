@@ -19,20 +19,18 @@ const EPOCH = `(SELECT c.system_identifier::text FROM pg_control_system() c)
              WHERE t.tgrelid = ANY (ARRAY['chat', 'chat_head', 'participant', 'message', 'reaction']::regclass[]))), 8)`;
 
 /**
- * SQL for the oldest sessions of the server that may be seen, by process and start. A crash of the server ends all of them: while any one
- * of an earlier look is there, the server has run without a break since.
+ * SQL for the run of the server. A crash takes back commits that did not wait for the disk, and their versions and the ids of transactions are
+ * given out again: horizons, and the content of a version, are of one run. It is told by when the server was started; and, as it recovers from the crash of one of its
+ * processes without being started, by where its log ended when it last recovered (NULL when it had not to). Each recovery writes a
+ * checkpoint behind that place before it lets anybody in, so the next one ends later. On a standby the place moves on with what is replayed.
+ * Every role may ask for both, and they come from memory.
  */
-const SESSIONS = `(SELECT string_agg(a.pid || '@' || extract(epoch FROM a.backend_start), ' ')
-        FROM (SELECT a.pid, a.backend_start FROM pg_stat_activity a WHERE a.backend_start IS NOT NULL
-              ORDER BY a.backend_start LIMIT 50) a)`;
+const RUN = `extract(epoch FROM pg_postmaster_start_time()) || '.' || coalesce(pg_last_wal_replay_lsn()::text, '')`;
 
 const HORIZON = `pg_snapshot_xmin(pg_current_snapshot())::text`;
 
 const HEADS = `
-    FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch) s`;
-
-const LOOK = `
-    FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch, ${SESSIONS} AS sessions) s`;
+    FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch, ${RUN} AS run) s`;
 
 /**
  * Reads which chats have changed since the last look, in a way that no commit can slip through, oldest change first.
@@ -49,7 +47,7 @@ export const POLL_HEADS: Statement = {
   name: 'poll-heads',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.horizon, s.epoch, s.sessions, h.chat_id, h.version, h.changed_xid::text AS changed_xid${LOOK}
+    SELECT s.horizon, s.epoch, s.run, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
       LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE h.changed_xid >= $1::xid8
         ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
 };
@@ -59,7 +57,7 @@ export const POLL_MORE_HEADS: Statement = {
   name: 'poll-more-heads',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.horizon, s.epoch, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
+    SELECT s.horizon, s.epoch, s.run, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
       LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE (h.changed_xid, h.chat_id) > ($1::xid8, $3::uuid)
         ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
 };
@@ -69,7 +67,7 @@ export const FIND_VERSIONS: Statement = {
   name: 'find-versions',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.epoch, h.chat_id, h.version${HEADS}
+    SELECT s.epoch, s.run, h.chat_id, h.version${HEADS}
       LEFT JOIN chat_head h ON h.chat_id = ANY ($1::uuid[])`,
 };
 
