@@ -137,6 +137,10 @@ export class SoakDatabase implements StatementsInMemory {
     });
   }
 
+  loadInbox(): never {
+    throw new Error('Nothing changes while it is counted here.');
+  }
+
   pollHeads(): HeadPoll {
     return { horizon: '0', epoch: 'soak', sessions: ['1@1'], changed: [], next: undefined };
   }
