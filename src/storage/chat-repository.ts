@@ -12,6 +12,7 @@ import { orUnavailable } from './database-unavailable.js';
 import { COUNT_UNREAD, COUNT_UNREAD_OF } from './statements/count-unread.js';
 import { FIND_MEMBERS } from './statements/find-members.js';
 import { LOAD_CHATS } from './statements/load-chats.js';
+import { LOAD_INBOX } from './statements/load-inbox.js';
 import { LOAD_USER_CHATS } from './statements/load-user-chats.js';
 import {
   readChat,
@@ -219,6 +220,14 @@ export class ChatRepository {
       lastReadSeq: Number(row.last_read_seq),
       unread: Number(row.unread),
     }));
+  }
+
+  /** Loads chats with their last message alone, and what a user has not read of each, as one snapshot has them. Chats that the user is not in are missing. */
+  async loadInbox(userId: string, chatIds: readonly string[]): Promise<{ loaded: LoadedChat; unread: number }[]> {
+    const rows = await orUnavailable(
+      this.database.query<LoadChatRow & { unread: string }>('read', LOAD_INBOX, [chatIds, 0, 1, userId]),
+    );
+    return rows.map((row) => ({ loaded: readChatRow(row), unread: Number(row.unread) }));
   }
 
   /** Counts what members of chats have not read, each at the version that it tells. */

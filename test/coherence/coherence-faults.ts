@@ -3,7 +3,7 @@ import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import type { PlannedFault } from '../faults/fault-plan.js';
 import type { FaultCount } from '../faults/fault-injector.js';
 import type { CoherenceSite } from './coherence-site.js';
-import type { SharedChat } from './coherence-workload.js';
+import type { SharedChat } from './crowd.js';
 import type { HandEditor } from './hand-editor.js';
 import type { WanderingClient } from './wandering-client.js';
 
@@ -61,7 +61,7 @@ export const COHERENCE_HITS: Readonly<Record<CoherenceFault, string>> = {
 export interface CoherenceTargets {
   readonly site: CoherenceSite;
   readonly clients: readonly WanderingClient[];
-  readonly chats: readonly SharedChat[];
+  readonly hotChats: readonly SharedChat[];
   readonly editor: HandEditor;
   readonly boundMs: number;
 }
@@ -90,10 +90,10 @@ export class CoherenceFaults {
   }
 
   async #do(kind: CoherenceFault, lengthMs: number, way: number): Promise<number> {
-    const { site, clients, chats, editor, boundMs } = this.targets;
+    const { site, clients, hotChats, editor, boundMs } = this.targets;
     const { database } = site;
     const { process: instance, toDatabase, toRedis } = site.instances[Math.floor(way * site.instances.length)]!;
-    const chat = chats[Math.floor(way * 10) % 3]!;
+    const chat = hotChats[Math.floor(way * hotChats.length)]!;
     const underWay = clients.reduce((sum, client) => sum + client.underWay, 0);
     switch (kind) {
       case 'instance killed':
@@ -141,8 +141,11 @@ export class CoherenceFaults {
         return underWay;
       case 'database connections cut':
         return database.terminateBackends();
-      case 'long edit by hand':
-        return Number(await editor.edit(chat, () => sleep(lengthMs)));
+      case 'long edit by hand': {
+        const isCommitted = await editor.edit(chat, () => sleep(lengthMs));
+        await editor.close();
+        return Number(isCommitted);
+      }
       case 'long foreign transaction':
         return Number(await database.holdTransaction(() => sleep(boundMs + 2 * lengthMs)));
       case 'heads locked': {

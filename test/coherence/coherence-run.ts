@@ -1,21 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { SeededRandom } from '../../src/transfer/seeded-random.js';
-import { compareAnswers, takeAnswers, type Answers } from '../faults/answers-check.js';
-import type { DurableDatabase } from '../faults/durable-database.js';
 import type { FaultCount } from '../faults/fault-injector.js';
 import { planFaults } from '../faults/fault-plan.js';
 import { Findings } from '../faults/findings.js';
-import { HttpLine, jsonOf, type HttpAnswer } from '../faults/http-line.js';
 import { OperationTally } from '../faults/operation-tally.js';
-import { writerIdentities } from '../faults/workload.js';
 import { checkHistory } from '../history/check-history.js';
-import type { ChatAtEnd } from '../history/history.js';
 import { makeTestFolder } from '../support/process.js';
-import { readChatAtEnd } from './chats-at-end.js';
+import { checkAtRest } from './check-at-rest.js';
 import { CoherenceFaults, type CoherenceFault } from './coherence-faults.js';
 import { BOUND_MS, CoherenceSite } from './coherence-site.js';
-import { CoherenceWorkload, sharedChats, type SharedChat } from './coherence-workload.js';
+import { CoherenceWorkload } from './coherence-workload.js';
+import { crowdsOf, HOT_CHATS, type Crowd } from './crowd.js';
 import { HandEditor } from './hand-editor.js';
 import { HistoryRecorder } from './history-recorder.js';
 import { topologyOf } from './topology.js';
@@ -26,14 +21,29 @@ export interface CoherenceOptions {
   readonly seed: number;
   /** Faults are done for this long, and until each kind was done. */
   readonly faultsMs: number;
-  /** Longest pause of a client between two operations, in milliseconds; 30 unless told otherwise, 0: none. */
+  /** Crowds of eight clients; 8 unless told otherwise. */
+  readonly crowds?: number;
+  /** Longest pause of each hand of a client between two operations, in milliseconds; 500 unless told otherwise, 0: none. */
   readonly pauseMs?: number;
   /** Ends the faults before their time; what was done is checked. */
   readonly stop?: AbortSignal;
 }
 
+/** How much was done and checked. */
+export interface CoherenceWork {
+  /** Reads that were answered. */
+  readonly reads: number;
+  /** What they told of one chat each, and how much of it was said to be stale. */
+  readonly tellings: number;
+  readonly stale: number;
+  /** Writes that an instance has acknowledged. */
+  readonly writes: number;
+  /** Edits by hand that were committed. */
+  readonly handEdits: number;
+}
+
 /** What was done, and what came of it. */
-export interface CoherenceReport {
+export interface CoherenceReport extends CoherenceWork {
   readonly seed: number;
   /** How the instances hear of each other. */
   readonly topology: string;
@@ -41,21 +51,18 @@ export interface CoherenceReport {
   readonly operations: OperationTally;
   readonly faults: ReadonlyMap<CoherenceFault, FaultCount>;
   readonly findings: Findings;
-  /** Answers about one chat that were checked, and how many of them said that they were stale. */
-  readonly reads: number;
-  readonly stale: number;
-  readonly writes: number;
   /** From an acknowledgement until another instance has answered it, ascending, in milliseconds. */
   readonly lagsMs: readonly number[];
   /** Where the logs and the database are left, if there are violations. */
   readonly folder: string | undefined;
 }
 
-/** Clients leave some processor time to the instances. */
-const PAUSE_MS = 30;
-
-/** For answers after the faults: the machine may be busy. */
-const PATIENT_MS = 60_000;
+/**
+ * Load that leaves two cores some time: less of it wastes time that faults take anyway; more, and what is measured is how long requests
+ * wait for a processor.
+ */
+const CROWDS = 8;
+const PAUSE_MS = 500;
 
 /**
  * Runs clients against three instances and a database that are struck by faults, and checks the history.
@@ -85,25 +92,31 @@ async function runOn(site: CoherenceSite, options: CoherenceOptions, folder: str
   const findings = new Findings();
   const operations = new OperationTally();
   const recorder = new HistoryRecorder();
-  const chats = sharedChats(seed);
+  const crowds = crowdsOf(seed, options.crowds ?? CROWDS);
   const { database } = site;
   const instances = site.instances.map((instance) => instance.process);
   const ports = instances.map(({ port }) => port);
-  const identities = writerIdentities();
-  const clients = identities.map(({ client }) => {
-    return new WanderingClient(client, ports, new SeededRandom(seed * 77 + client), recorder, operations, findings);
+  const clients = crowds.flatMap(({ identities }) => {
+    return identities.map(({ client }) => {
+      return new WanderingClient(client, ports, new SeededRandom(seed * 1000 + client), recorder, operations, findings);
+    });
   });
-  const workloads = identities.map((identity, at) => {
-    return new CoherenceWorkload(identity, seed, BOUND_MS, clients[at]!, chats, recorder, options.pauseMs ?? PAUSE_MS);
+  const workloads = crowds.flatMap(({ identities, chats }) => {
+    return identities.map((identity) => {
+      const client = clients[identity.client]!;
+      return new CoherenceWorkload(identity, seed, BOUND_MS, client, chats, recorder, options.pauseMs ?? PAUSE_MS);
+    });
   });
-  const editors = [0, 1].map((at) => {
-    return new HandEditor(identities.length + at, seed, () => database.url, chats, recorder, operations);
+  // One for each crowd, and one whose edits are faults.
+  const hotChats = crowds.flatMap(({ chats }) => chats.slice(0, HOT_CHATS));
+  const [editor, ...editors] = [hotChats, ...crowds.map(({ chats }) => chats)].map((chats, at) => {
+    return new HandEditor(clients.length + at, seed, () => database.url, chats, recorder, operations);
   });
-  const faults = new CoherenceFaults({ site, clients, chats, editor: editors[1]!, boundMs: BOUND_MS });
+  const faults = new CoherenceFaults({ site, clients, hotChats, editor: editor!, boundMs: BOUND_MS });
   try {
-    await createChats(clients[0]!, chats);
+    await Promise.all(crowds.map((crowd) => createChats(clients[crowd.identities[0]!.client]!, crowd)));
     let goesOn = true;
-    const work = [...workloads, editors[0]!].map((each) => each.run(() => goesOn));
+    const work = [...workloads, ...editors].map((each) => each.run(() => goesOn));
     try {
       await strike(faults, options);
     } finally {
@@ -114,7 +127,7 @@ async function runOn(site: CoherenceSite, options: CoherenceOptions, folder: str
   } finally {
     for (const client of clients) client.close();
   }
-  const chatsAtEnd = await checkAtRest(database, ports, chats, findings);
+  const chatsAtEnd = await checkAtRest(database, ports, crowds, findings);
   checkHistory(
     { boundMs: BOUND_MS, reads: recorder.reads, writes: recorder.writes, sends: recorder.sends, chats: chatsAtEnd },
     findings,
@@ -133,9 +146,11 @@ async function runOn(site: CoherenceSite, options: CoherenceOptions, folder: str
     operations,
     faults: faults.counts,
     findings,
-    reads: recorder.reads.length,
+    reads: recorder.answeredReads,
+    tellings: recorder.reads.length,
     stale: recorder.reads.filter(({ isStale }) => isStale).length,
-    writes: recorder.writes.length,
+    writes: recorder.writes.filter(({ instance }) => instance !== undefined).length,
+    handEdits: recorder.writes.filter(({ instance }) => instance === undefined).length,
     lagsMs: workloads.flatMap(({ lagsMs }) => lagsMs).sort((one, other) => one - other),
     folder: findings.violations.length > 0 ? folder : undefined,
   };
@@ -155,7 +170,7 @@ async function strike(faults: CoherenceFaults, { seed, faultsMs, stop }: Coheren
   await Promise.all(faults.lanes.map((kinds, lane) => strikeAll(kinds, new SeededRandom(seed * 31 + lane))));
 }
 
-async function createChats(client: WanderingClient, chats: readonly SharedChat[]): Promise<void> {
+async function createChats(client: WanderingClient, { chats }: Crowd): Promise<void> {
   for (const { chatId, members } of chats) {
     const participants = members.slice(1).map((userId) => ({ userId, role: 'admin' }));
     const body = { id: chatId, title: `chat ${chatId.slice(0, 8)}`, participants };
@@ -170,54 +185,4 @@ async function createChats(client: WanderingClient, chats: readonly SharedChat[]
     };
     await client.write(question);
   }
-}
-
-/** One poll after the last fault every instance tells what the database tells, byte for byte, and knows of nothing wrong. */
-async function checkAtRest(
-  database: DurableDatabase,
-  ports: readonly number[],
-  chats: readonly SharedChat[],
-  findings: Findings,
-): Promise<ChatAtEnd[]> {
-  const chatIds = chats.map(({ chatId }) => chatId);
-  const userIds = [...new Set(chats.flatMap(({ members }) => members))];
-  const lines = ports.map((port) => new HttpLine(port, PATIENT_MS));
-  try {
-    const endedMs = performance.now();
-    await Promise.all(lines.map((line) => awaitPollSince(line, endedMs)));
-    const cached: Answers[] = [];
-    for (const line of lines) cached.push(await takeAnswers(line, chatIds, userIds));
-    await ask(lines[0]!, 'PUT', '/v1/admin/cache/mode', { mode: 'off' });
-    const expected = await takeAnswers(lines[0]!, chatIds, userIds);
-    await ask(lines[0]!, 'PUT', '/v1/admin/cache/mode', { mode: 'on' });
-    for (const answers of cached) compareAnswers('every instance equals the database', answers, expected, findings);
-    for (const line of lines) {
-      const verified = jsonOf<{ checked: number; divergent: unknown[] }>(
-        await ask(line, 'POST', '/v1/admin/cache/verify', {}),
-      );
-      findings.count('chats verified', verified.checked);
-      findings.expect(verified.divergent.length === 0, 'verify', () => JSON.stringify(verified.divergent));
-      const { text } = await ask(line, 'GET', '/metrics');
-      const divergence = /^scrollback_cache_divergence_total (.*)$/m.exec(text)?.[1];
-      findings.expect(divergence === '0', 'divergence', () => `scrollback_cache_divergence_total is ${divergence}`);
-    }
-    return await Promise.all(chatIds.map((chatId) => readChatAtEnd(database, chatId, expected)));
-  } finally {
-    for (const line of lines) line.close();
-  }
-}
-
-async function awaitPollSince(line: HttpLine, sinceMs: number): Promise<void> {
-  const hasPolled = async (): Promise<boolean> => {
-    const answer = await ask(line, 'GET', '/v1/admin/cache');
-    const ageMs = jsonOf<{ coherence: { lastConfirmedMs: number | null } }>(answer).coherence.lastConfirmedMs;
-    return ageMs !== null && performance.now() - ageMs > sinceMs;
-  };
-  if (!(await waitUntil(hasPolled, PATIENT_MS))) throw new Error('an instance does not poll any more');
-}
-
-async function ask(line: HttpLine, method: string, path: string, body?: object): Promise<HttpAnswer> {
-  const answer = await line.ask({ method, path, body });
-  if (answer?.status !== 200) throw new Error(`${method} ${path} was answered ${answer?.status} ${answer?.text}`);
-  return answer;
 }

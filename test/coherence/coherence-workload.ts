@@ -1,31 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../src/transfer/seeded-random.js';
-import { anyFirstChat, anyText, firstChats, type WriterIdentity } from '../faults/workload.js';
+import { anyFirstChat, anyText, type WriterIdentity } from '../faults/workload.js';
 import type { HistorySend } from '../history/history.js';
+import type { SharedChat } from './crowd.js';
 import { READS, type HistoryRecorder } from './history-recorder.js';
 import type { WanderingClient, WriteOutcome } from './wandering-client.js';
 
-/** Between two looks at an instance that has not yet shown a write. */
+/** Things that a client does side by side: while one waits for what was struck, the others go on. */
+const HANDS = 6;
+
+/** Of those, writes at once and writes that are followed at once: while the database is away, there are still hands that read. */
+const WRITING_HANDS = 3;
+const FOLLOWING_HANDS = 1;
+
+/**
+ * Between two looks at an instance that has not yet shown a write: this, or this part of the time since its acknowledgement. Looks in
+ * short order would become most of what instances have to answer where there is no bus.
+ */
 const LOOK_AGAIN_MS = 2;
+const LOOK_AGAIN_PART = 0.1;
 
 /** Before an instance that is away is looked at again. */
-const AWAY_MS = 30;
+const AWAY_MS = 100;
 
 /** A write that is not shown after this many bounds is given up; the checker says whether that was right. */
 const LOOKED_FOR_BOUNDS = 5;
-
-/** A chat that clients share. */
-export interface SharedChat {
-  readonly chatId: string;
-  readonly members: readonly string[];
-  /** What was sent and acknowledged, by anybody. */
-  readonly sent: HistorySend[];
-}
-
-/** The chats that there are from the beginning. */
-export function sharedChats(seed: number): SharedChat[] {
-  return firstChats(seed).map((chat) => ({ ...chat, sent: [] }));
-}
 
 /** Reads and writes of all kinds by one client, drawn by its seed. */
 export class CoherenceWorkload {
@@ -34,6 +33,8 @@ export class CoherenceWorkload {
   readonly #random: SeededRandom;
   readonly #pauses: SeededRandom;
   #number = 0;
+  #writing = 0;
+  #following = 0;
 
   constructor(
     private readonly identity: WriterIdentity,
@@ -42,24 +43,37 @@ export class CoherenceWorkload {
     private readonly client: WanderingClient,
     private readonly chats: readonly SharedChat[],
     private readonly recorder: HistoryRecorder,
-    /** Longest pause between two operations, in milliseconds. */
+    /** Longest pause of a hand between two operations, in milliseconds. */
     private readonly longestPauseMs: number,
   ) {
     this.#random = new SeededRandom(seed * 1000 + identity.client);
-    this.#pauses = new SeededRandom(~seed);
+    this.#pauses = new SeededRandom(~(seed * 1000 + identity.client));
   }
 
-  /** Does operations until told to stop, and ends the one under way. */
+  /** Does operations until told to stop, and ends those under way. */
   async run(goesOn: () => boolean): Promise<void> {
+    await Promise.all(Array.from({ length: HANDS }, () => this.#work(goesOn)));
+  }
+
+  async #work(goesOn: () => boolean): Promise<void> {
     while (goesOn()) {
-      const chat = this.chats[anyFirstChat(this.#random)]!;
-      if (this.#random.next() < 0.6) await this.#read(chat);
-      else {
-        const written = await this.#write(chat);
-        if (written !== undefined && this.#random.next() < 0.3) await this.#follow(chat, written, goesOn);
-      }
+      // Before the first one too: hands do not begin all at once.
       if (this.longestPauseMs > 0) await sleep(this.#pauses.integer(this.longestPauseMs));
+      const chat = this.chats[anyFirstChat(this.#random)]!;
+      if (this.#random.next() < 0.6 || this.#writing === WRITING_HANDS) await this.#read(chat);
+      else await this.#writeAndFollow(chat, goesOn);
     }
+  }
+
+  async #writeAndFollow(chat: SharedChat, goesOn: () => boolean): Promise<void> {
+    this.#writing++;
+    const written = await this.#write(chat);
+    this.#writing--;
+    const isFollowed = this.#random.next() < 0.3 && this.#following < FOLLOWING_HANDS;
+    if (written === undefined || !isFollowed) return;
+    this.#following++;
+    await this.#follow(chat, written, goesOn);
+    this.#following--;
   }
 
   async #read(chat: SharedChat): Promise<void> {
@@ -210,7 +224,8 @@ export class CoherenceWorkload {
         this.lagsMs.push(performance.now() - written.returnedMs);
         return;
       }
-      await sleep(version === undefined ? AWAY_MS : LOOK_AGAIN_MS);
+      const sinceMs = performance.now() - written.returnedMs;
+      await sleep(Math.max(version === undefined ? AWAY_MS : LOOK_AGAIN_MS, LOOK_AGAIN_PART * sinceMs));
     }
   }
 

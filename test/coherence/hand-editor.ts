@@ -5,7 +5,7 @@ import { isGone } from '../faults/durable-database.js';
 import type { OperationTally } from '../faults/operation-tally.js';
 import { anyFirstChat, anyText } from '../faults/workload.js';
 import type { HistorySend } from '../history/history.js';
-import type { SharedChat } from './coherence-workload.js';
+import type { SharedChat } from './crowd.js';
 import type { HistoryRecorder } from './history-recorder.js';
 
 const DEADLOCK = '40P01';
@@ -18,6 +18,8 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 export class HandEditor {
   readonly #random: SeededRandom;
   #number = 0;
+  /** The session of the last edit, open for the next one. */
+  #session: Client | undefined;
 
   constructor(
     private readonly client: number,
@@ -36,6 +38,14 @@ export class HandEditor {
       await this.edit(this.chats[anyFirstChat(this.#random)]!);
       await sleep(this.#random.integer(LONGEST_PAUSE_MS));
     }
+    await this.close();
+  }
+
+  /** Ends the session. */
+  async close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.end().catch(() => undefined);
   }
 
   /** Makes an edit in a transaction that stays open until `hold` has ended. @returns whether it was committed. */
@@ -43,11 +53,9 @@ export class HandEditor {
     const { chatId } = chat;
     const kind = this.#random.pick(['inserted by hand', 'altered by hand', 'titled by hand'] as const);
     const invokedMs = performance.now();
-    const client = new Client({ connectionString: this.databaseUrl(), application_name: 'hand' });
-    client.on('error', () => undefined);
     try {
-      await client.connect();
-      await client.query(`SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+      this.#session ??= await this.#connect();
+      const client = this.#session;
       await client.query('BEGIN');
       const { send, seq } = await this.#change(client, kind, chat);
       const { rows } = await client.query<{ version: number }>(
@@ -69,13 +77,25 @@ export class HandEditor {
       this.tally.of(kind).acknowledged++;
       return true;
     } catch (error) {
+      await this.close();
       // An instance wrote the same rows at that moment, and PostgreSQL chose this one to give way: nothing has happened.
       if ((error as { readonly code?: string }).code === DEADLOCK) this.tally.of(kind).refused++;
       else if (isGone(error)) this.tally.of(kind).unknown++;
       else throw error;
       return false;
-    } finally {
+    }
+  }
+
+  async #connect(): Promise<Client> {
+    const client = new Client({ connectionString: this.databaseUrl(), application_name: 'hand' });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.query(`SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+      return client;
+    } catch (error) {
       await client.end().catch(() => undefined);
+      throw error;
     }
   }
 

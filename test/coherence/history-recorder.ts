@@ -24,8 +24,14 @@ export class HistoryRecorder {
   readonly reads: HistoryRead[] = [];
   readonly writes: HistoryWrite[] = [];
   readonly sends: HistorySend[] = [];
+  #answeredReads = 0;
   /** The same message is told a thousand times, and kept once. */
   readonly #values = new Map<string, string>();
+
+  /** Reads whose answers are noted: each once, however many chats it tells of. */
+  get answeredReads(): number {
+    return this.#answeredReads;
+  }
 
   /**
    * Notes an answer to a read, chat by chat.
@@ -40,6 +46,7 @@ export class HistoryRecorder {
     for (const { chatId, version, facts } of told) {
       this.reads.push({ kind, ...asking, chatId, returnedMs, version, facts, isStale });
     }
+    if (told.length > 0) this.#answeredReads++;
     return Math.max(0, ...told.map(({ version }) => version));
   }
 

@@ -1,15 +1,15 @@
 import { countsText } from '../faults/report-text.js';
 import { COHERENCE_HITS } from './coherence-faults.js';
-import type { CoherenceReport } from './coherence-run.js';
+import type { CoherenceReport, CoherenceWork } from './coherence-run.js';
 
 /** Violations that are printed; there may be thousands of one cause. */
 const PRINTED = 20;
 
 /** What a run has done, hit, checked and found, for people. */
 export function reportText(report: CoherenceReport): string {
-  const { seed, topology, seconds, operations, faults, findings, reads, stale, writes, lagsMs, folder } = report;
+  const { seed, topology, seconds, operations, faults, findings, lagsMs, folder } = report;
   const lines = [
-    `Seed ${seed}, ${topology}: ${seconds.toFixed(0)} s, ${reads} reads of a chat (${stale} marked stale), ${writes} acknowledged writes.`,
+    `Seed ${seed}, ${topology}: ${seconds.toFixed(0)} s, ${workText(report)}.`,
     'Operations',
     ...operations.entries().map(([kind, counts]) => `  ${kind}: ${countsText(counts)}`),
     'Faults',
@@ -24,8 +24,14 @@ export function reportText(report: CoherenceReport): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** How much of what was done, in words. */
+export function workText({ reads, tellings, stale, writes, handEdits }: CoherenceWork): string {
+  const all = reads + writes + handEdits;
+  return `${all} operations: ${reads} reads (${tellings} of one chat each, ${stale} marked stale), ${writes} acknowledged writes, ${handEdits} edits by hand`;
+}
+
 /** Shares of an ascending list, in milliseconds. */
-function lagText(lagsMs: readonly number[]): string {
+export function lagText(lagsMs: readonly number[]): string {
   const share = (part: number): string => `${(lagsMs[Math.floor(part * (lagsMs.length - 1))] ?? NaN).toFixed(0)} ms`;
   return `p50 ${share(0.5)}, p99 ${share(0.99)}, max ${share(1)}`;
 }

@@ -11,6 +11,13 @@ import type { HistoryRecorder, ReadKind } from './history-recorder.js';
 /** Between two tries of a write. */
 const TRY_AGAIN_MS = 50;
 
+/**
+ * A client prefers other instances to one at which so many of its requests wait, or that has failed it so recently. Without that, all
+ * that clients do ends at the instance that is struck; and with a longer time, an instance that has come back is left alone.
+ */
+const WAITING_AT_ONE = 2;
+const AVOIDED_MS = 250;
+
 /** When all faults are over, a write must be decided within this time. */
 const ANSWER_LIMIT_MS = 60_000;
 
@@ -40,6 +47,8 @@ export interface WriteOutcome {
 export class WanderingClient {
   readonly #tokens = new Map<string, number>();
   readonly #lines: readonly HttpLine[];
+  /** When each instance has last failed it. */
+  readonly #failedMs: number[];
   #peaceSinceMs: number | undefined;
 
   constructor(
@@ -51,6 +60,7 @@ export class WanderingClient {
     private readonly findings: Findings,
   ) {
     this.#lines = ports.map((port) => new HttpLine(port));
+    this.#failedMs = ports.map(() => -Infinity);
   }
 
   /** How many instances it may ask. */
@@ -88,7 +98,7 @@ export class WanderingClient {
     kind: ReadKind,
     subject: string,
     question: HttpQuestion,
-    instance = this.random.integer(this.instances),
+    instance = this.#anyInstance(),
   ): Promise<number | undefined> {
     const token = this.#tokens.get(subject);
     return this.#readOnce(kind, subject, question, instance, this.random.next() < 0.5 ? token : undefined);
@@ -109,8 +119,8 @@ export class WanderingClient {
     const invokedMs = performance.now();
     let { raises } = question;
     for (;;) {
-      const instance = this.random.integer(this.instances);
-      const answer = await this.#lines[instance]!.ask(question);
+      const instance = this.#anyInstance();
+      const answer = await this.#ask(instance, question);
       if (answer !== undefined && refusals.includes(codeOf(answer))) {
         this.tally.of(kind).refused++;
         return undefined;
@@ -149,11 +159,25 @@ export class WanderingClient {
     minVersion: number | undefined,
   ): Promise<number | undefined> {
     const invokedMs = performance.now();
-    const answer = await this.#lines[instance]!.ask({ ...question, minVersion });
+    const answer = await this.#ask(instance, { ...question, minVersion });
     if (!this.#isRight(`read of ${kind}`, question, answer) || answer.status === 404) return undefined;
     const version = this.recorder.read(kind, subject, answer, { client: this.client, instance, invokedMs, minVersion });
     if (kind !== 'inbox' && kind !== 'latest') this.#learn(subject, version);
     return version;
+  }
+
+  async #ask(instance: number, question: HttpQuestion): Promise<HttpAnswer | undefined> {
+    const answer = await this.#lines[instance]!.ask(question);
+    if (answer === undefined || answer.status === 503) this.#failedMs[instance] = performance.now();
+    return answer;
+  }
+
+  /** One that neither keeps the client waiting nor has just failed it, where there is one. */
+  #anyInstance(): number {
+    const all = [...this.#lines.keys()];
+    const sinceMs = performance.now() - AVOIDED_MS;
+    const ready = all.filter((at) => this.#lines[at]!.underWay < WAITING_AT_ONE && this.#failedMs[at]! < sinceMs);
+    return this.random.pick(ready.length > 0 ? ready : all);
   }
 
   #learn(chatId: string, version: number): void {

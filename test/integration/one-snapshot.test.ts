@@ -62,6 +62,14 @@ describe('what is loaded is of the version that it names, whoever writes between
     expect(loaded!.messages.map(({ seq }) => seq)).toEqual([1, 2, 3]);
   });
 
+  it('chats of an inbox with what is unread of them', async () => {
+    await chats.addParticipant(chatId, 'bob');
+    const read = await loadWhileWriting(() => chats.loadInbox('bob', [chatId]));
+    expect(read).toMatchObject([{ loaded: { chatId, head: { version: FIRST_MESSAGES + 2 } }, unread: FIRST_MESSAGES }]);
+    expect(read[0]!.loaded.messages.map(({ seq }) => seq)).toEqual([FIRST_MESSAGES]);
+    expect(await chats.loadInbox('carol', [chatId])).toEqual([]);
+  });
+
   it('messages', async () => {
     const loaded = await loadWhileWriting(() => messages.loadMessages(chatId, 1, BLOCK_SIZE));
     expect(loaded).toMatchObject({ version: FIRST_MESSAGES + 1, lastSeq: FIRST_MESSAGES });

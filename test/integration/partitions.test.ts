@@ -7,6 +7,7 @@ import { FIND_MEMBERS } from '../../src/storage/statements/find-members.js';
 import { FIND_NEIGHBOURS } from '../../src/storage/statements/find-neighbours.js';
 import { LOAD_CHANGES } from '../../src/storage/statements/load-changes.js';
 import { LOAD_CHATS } from '../../src/storage/statements/load-chats.js';
+import { LOAD_INBOX } from '../../src/storage/statements/load-inbox.js';
 import { LOAD_EDITS } from '../../src/storage/statements/load-edits.js';
 import { LOAD_MESSAGES } from '../../src/storage/statements/load-messages.js';
 import { LOAD_TAIL_CHATS } from '../../src/storage/statements/load-tails.js';
@@ -67,6 +68,7 @@ function md5Uuid(): string {
 /** Statements that name chats, run with one chat, and the tables that each has to look into. */
 const ONE_CHAT: readonly (readonly [Statement, values: readonly (string | null)[], tables: readonly string[]])[] = [
   [LOAD_CHATS, [`{${CHAT}}`, '10', '64'], ['chat', 'chat_head', 'message', 'participant', 'reaction']],
+  [LOAD_INBOX, [`{${CHAT}}`, '0', '1', 'user-2'], ['chat', 'chat_head', 'message', 'participant', 'reaction']],
   [LOAD_TAIL_CHATS, [`{${CHAT}}`, '10', '64'], ['chat', 'chat_head', 'message', 'participant', 'reaction']],
   [LOAD_MESSAGES, [CHAT, '1', '10'], ['chat_head', 'message', 'reaction']],
   [LOAD_CHANGES, [CHAT, '5', '50', '5', '1', null], ['chat', 'chat_head', 'message', 'participant', 'reaction']],

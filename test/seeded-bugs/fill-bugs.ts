@@ -57,6 +57,16 @@ export const FILL_BUGS: readonly SeededBug[] = [
     },
   },
   {
+    name: 'count-of-another-version',
+    does: 'tells an inbox with unread counts of another version than the chats beside them, when it has counted often enough.',
+    file: 'src/cache/read/inbox-reader.ts',
+    edits: [{ find: 'const items = isWhole\n', replace: 'const items = true\n' }],
+    caughtBy: {
+      file: 'test/unit/inbox-reader.test.ts',
+      name: 'an inbox counts unread messages at the version that it shows when others write all the time',
+    },
+  },
+  {
     name: 'joins-a-stale-index',
     does: 'tells a user who asks in doubt the chats that they were in longer ago than the bound allows.',
     file: 'src/cache/read/inbox-reader.ts',

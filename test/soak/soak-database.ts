@@ -137,6 +137,10 @@ export class SoakDatabase implements StatementsInMemory {
     });
   }
 
+  loadInbox(): never {
+    throw new Error('Nothing changes while it is counted here.');
+  }
+
   pollHeads(): HeadPoll {
     return { horizon: '0', epoch: 'soak', run: 'soak', changed: [], next: undefined };
   }

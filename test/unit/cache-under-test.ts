@@ -39,6 +39,7 @@ export type StatementsInMemory = Pick<
   | 'loadTails'
   | 'loadUserChats'
   | 'countUnread'
+  | 'loadInbox'
   | 'loadMessages'
   | 'loadChanges'
   | 'pollHeads'
@@ -96,11 +97,15 @@ export class CacheUnderTest {
       await passage(`${name} answers`);
       return answer;
     };
-    const chatRepository: Pick<ChatRepository, 'loadChats' | 'loadUserChats' | 'findMembers' | 'countUnread'> = {
+    const chatRepository: Pick<
+      ChatRepository,
+      'loadChats' | 'loadUserChats' | 'findMembers' | 'countUnread' | 'loadInbox'
+    > = {
       loadChats: (chatIds, tail, blockSize) => ask('loadChats', () => database.loadChats(chatIds, tail, blockSize)),
       loadUserChats: (userId) => ask('loadUserChats', () => database.loadUserChats(userId)),
       findMembers: (asked) => ask('findMembers', () => database.findMembers(asked)),
       countUnread: (userId, chatIds) => ask('countUnread', () => database.countUnread(userId, chatIds)),
+      loadInbox: (userId, chatIds) => ask('loadInbox', () => database.loadInbox(userId, chatIds)),
     };
     const messageRepository: Pick<MessageRepository, 'loadMessages' | 'loadChanges'> = {
       loadMessages: (chatId, from, to) => ask('loadMessages', () => database.loadMessages(chatId, from, to)),

@@ -175,6 +175,12 @@ export class FakeDatabase {
     });
   }
 
+  loadInbox(userId: string, chatIds: readonly string[]): { loaded: LoadedChat; unread: number }[] {
+    const unread = new Map(this.countUnread(userId, chatIds).map((each) => [each.chatId, each.unread]));
+    const loaded = this.loadChats(chatIds, 0, 1).filter(({ chatId }) => unread.has(chatId));
+    return loaded.map((chat) => ({ loaded: chat, unread: unread.get(chat.chatId)! }));
+  }
+
   pollHeads(horizon: string | undefined): HeadPoll {
     const changed = [...this.#changedAt].filter(([, at]) => at > Number(horizon ?? Infinity));
     return {

@@ -121,6 +121,23 @@ describe('an inbox', () => {
     expect(asked).toBeLessThanOrEqual(4);
   });
 
+  it('counts unread messages at the version that it shows when others write all the time', async () => {
+    await readInbox('alice');
+    await passUntil(tested.chats.read(CHAT));
+    const reading = tested.cache.getUserChats('bob');
+    let isOver = false;
+    void reading.then(() => (isOver = true));
+    for (await quiet(); !isOver; await quiet()) {
+      if (gate.waiting.length === 0) continue;
+      // Before each statement, between its reading and its answer, and while a chat is brought up to date.
+      database.commit(CHAT, { type: 'send', senderId: 'alice' });
+      await gate.open(gate.waiting[0]!);
+    }
+    const { value } = await reading;
+    expect(value.items.map(({ chat }) => chat.id)).toEqual([CHAT]);
+    expectInbox(value, 'bob', database, { seen: new Map([[CHAT, 1]]), whole: new Map() });
+  });
+
   it('counts unread messages right when messages follow a read marker in one transaction', async () => {
     await readInbox('bob');
     write(

@@ -3,7 +3,7 @@ import { ChatRepository } from '../../storage/chat-repository.js';
 import { CacheState, type ReadState } from '../cache-state.js';
 import type { CacheResult } from '../cache-stats.js';
 import { CachedJson } from '../cached-json.js';
-import { ENTRY_OVERHEAD_BYTES, type ChatEntry } from '../local/chat-entry.js';
+import { ChatEntry, ENTRY_OVERHEAD_BYTES } from '../local/chat-entry.js';
 import { UserEntry } from '../local/user-entry.js';
 import type { WireInbox } from '../wire-types.js';
 import { freshnessUnknown, Revalidator } from '../coherence/revalidator.js';
@@ -23,8 +23,11 @@ export interface InboxQuery {
   readonly allowsStale?: boolean;
 }
 
-/** Times an inbox is put together anew because chats left the cache meanwhile. */
-const INBOX_ATTEMPTS = 5;
+/**
+ * Times an inbox is put together from what is held, before it is read whole from the database: too few, and a write at the wrong moment
+ * costs a snapshot; too many, and who reads what others write all the time waits for as many counts.
+ */
+const INBOX_ATTEMPTS = 6;
 
 /**
  * Computes inboxes from the user index and the chats' entries at the time of reading. No order is stored: one message
@@ -52,20 +55,25 @@ export class InboxReader {
     const known = await this.#readUser(userId, allowsStale);
     const { user } = known;
     let { source } = known;
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       const found = await this.#collect(user, source === 'stale');
       if (!found.isHit && source === 'hit') source = 'miss';
       const rest = after === undefined ? found.entries : found.entries.filter(({ chatId }) => !after.has(chatId));
       const page = rest.sort(byActivity).slice(0, limit);
       const versions = page.map(({ version }) => version);
       const counted = await this.unread.count(page, userId);
-      const isMoved = page.some(({ version }, at) => version !== versions[at]);
       if (!counted.isHit && source === 'hit') source = 'miss';
-      // Counting may have taken a while: what was read before is put together anew if anything moved.
-      const isFresh = counted.isHit || attempt === INBOX_ATTEMPTS;
-      for (const [chatId, version] of counted.behind) await this.chats.refresh(chatId, version);
-      if (!isFresh && (found.isKept || isMoved || counted.behind.size > 0)) continue;
-      const items = page.map((entry) => itemParts(entry, userId, counted.unread.get(entry.chatId)));
+      // A count of one version beside a chat of another would be a state that never was.
+      const isWhole = counted.behind.size === 0 && page.every(({ version }, at) => version === versions[at]);
+      // Counting may have taken a while: others may have moved up meanwhile, or in.
+      const isFresh = counted.isHit || !found.isKept || attempt === INBOX_ATTEMPTS;
+      if (!(isWhole && isFresh) && attempt < INBOX_ATTEMPTS) {
+        for (const [chatId, version] of counted.behind) await this.chats.refresh(chatId, version);
+        continue;
+      }
+      const items = isWhole
+        ? page.map((entry) => itemParts(entry, userId, counted.unread.get(entry.chatId)))
+        : await this.#readItems(page, userId);
       const next = rest.length <= limit ? 'null' : `"${cursorBehind(page, found.entries, after, userId)}"`;
       return new CachedJson(0, source, [
         '{"items":[',
@@ -73,6 +81,17 @@ export class InboxReader {
         `],"nextCursor":${next}}`,
       ]);
     }
+  }
+
+  /** Reads chats of an inbox from the database, with their counts, in one snapshot. They may change faster than they can be counted here. */
+  async #readItems(page: readonly ChatEntry[], userId: string): Promise<(string | Buffer)[][]> {
+    const read = await this.repository.loadInbox(
+      userId,
+      page.map(({ chatId }) => chatId),
+    );
+    const unread = new Map(read.map((each) => [each.loaded.chatId, each.unread]));
+    const entries = read.map(({ loaded }) => new ChatEntry(loaded.chatId, loaded));
+    return entries.sort(byActivity).map((entry) => itemParts(entry, userId, unread.get(entry.chatId)));
   }
 
   /** Finds the chats that a user is in. */

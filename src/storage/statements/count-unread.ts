@@ -6,7 +6,7 @@ import type { Statement } from '../database.js';
  *
  * @param row - what has the columns `chat_id`, `user_id` and `last_read_seq`.
  */
-function unreadCount(row: string): string {
+export function unreadCount(row: string): string {
   return `(SELECT count(*) FROM message m
        WHERE m.chat_id = ${row}.chat_id AND m.seq > ${row}.last_read_seq AND m.sender_id <> ${row}.user_id
          AND m.kind = 'user' AND m.deleted_at IS NULL)`;
