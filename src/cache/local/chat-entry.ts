@@ -216,10 +216,11 @@ export class ChatEntry extends Resident {
 
   #applyMessage(message: MessageRecord, cause: string, wasCountable: boolean): void {
     const block = this.blocks.get(MessageBlock.indexOf(message.seq));
+    let json: string | undefined;
     if (cause === 'sent') {
       this.lastSeq = message.seq;
       if (block === undefined) this.#startBlock(message);
-      else if (block.endSeq === message.seq - 1) block.append(message);
+      else if (block.endSeq === message.seq - 1) block.append(message, (json = messageJson(message)));
       if (isCountable(message)) {
         this.countable++;
         const sender = this.members.get(message.senderId);
@@ -229,7 +230,7 @@ export class ChatEntry extends Resident {
       if (block !== undefined && block.endSeq >= message.seq) block.replace(message);
       if (wasCountable && !isCountable(message)) this.#uncount(message);
     }
-    if (message.seq === this.lastSeq) this.#setLast(message);
+    if (message.seq === this.lastSeq) this.#setLast(message, json);
   }
 
   /** Begins a block with its first message, if the tail before it is held: what is held stays without a gap. */
@@ -279,8 +280,8 @@ export class ChatEntry extends Resident {
     this.#memberBytes -= memberBytes(member.userId);
   }
 
-  #setLast(message: MessageRecord): void {
-    this.lastMessage = flatten(messageJson(message));
+  #setLast(message: MessageRecord, json = messageJson(message)): void {
+    this.lastMessage = flatten(json);
     this.lastActivityMs = message.createdAtMs;
     this.#weighTexts();
   }

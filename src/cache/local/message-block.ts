@@ -166,9 +166,8 @@ export class MessageBlock extends Resident {
     return end <= before ? EMPTY : buffer.subarray(data + start, data + end);
   }
 
-  /** Adds the message that follows {@link endSeq}, to a block that is not packed. */
-  append(message: MessageRecord): void {
-    const json = messageJson(message);
+  /** Adds the message that follows {@link endSeq}, to a block that is not packed. @param json - the message's, for who has it already. */
+  append(message: MessageRecord, json = messageJson(message)): void {
     this.#reserve(Buffer.byteLength(json) + 1);
     this.#push(json);
   }

@@ -29,6 +29,16 @@ const UUID_BYTES = 16;
 const INT8_BYTES = 8;
 const TWO_TO_32 = 2 ** 32;
 
+const UUID_LENGTH = 36;
+const HYPHEN = 0x2d;
+const NO_DIGIT = 255;
+
+/** What each character stands for as a hexadecimal digit. */
+const HEX_VALUES = Uint8Array.from({ length: 128 }, (_value, code) => {
+  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase());
+  return digit < 0 ? NO_DIGIT : digit;
+});
+
 /** Runs a statement whose parameters are columns of rows; without rows there is nothing to ask. */
 export async function queryRows<Row, Result extends QueryResultRow>(
   transaction: Transaction,
@@ -51,8 +61,7 @@ export function uuids<Row>(valueOf: (row: Row) => string): Column<Row> {
     for (const row of rows) {
       const uuid = valueOf(row);
       at = array.writeInt32BE(UUID_BYTES, at);
-      const isWhole = uuid.length === 36 && array.write(uuid.replaceAll('-', ''), at, 'hex') === UUID_BYTES;
-      if (!isWhole) throw new TypeError('The id of a chat must be a UUID.');
+      if (!writeUuid(array, at, uuid)) throw new TypeError('The id of a chat must be a UUID.');
       at += UUID_BYTES;
     }
     return array;
@@ -105,6 +114,20 @@ export function booleans<Row>(valueOf: (row: Row) => boolean): Column<Row> {
     }
     return array;
   };
+}
+
+/** Writes the bytes of a UUID. A message's id is written five times: taking the text apart by strings was a twentieth of all they allocate. */
+function writeUuid(array: Buffer, at: number, uuid: string): boolean {
+  if (uuid.length !== UUID_LENGTH) return false;
+  let to = at;
+  for (let from = 0; from < UUID_LENGTH; from += 2) {
+    if (uuid.charCodeAt(from) === HYPHEN) from++;
+    const high = HEX_VALUES[uuid.charCodeAt(from)] ?? NO_DIGIT;
+    const low = HEX_VALUES[uuid.charCodeAt(from + 1)] ?? NO_DIGIT;
+    if (high === NO_DIGIT || low === NO_DIGIT) return false;
+    array[to++] = high * 16 + low;
+  }
+  return to === at + UUID_BYTES;
 }
 
 function countNulls(values: readonly unknown[]): number {

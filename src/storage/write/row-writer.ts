@@ -69,18 +69,18 @@ export async function writeRows(
 }
 
 function insertMessages(transaction: Transaction, writes: readonly Write[]): Promise<StoredMessage[]> {
-  const rows = writes.flatMap(({ chatId, insert }) => (insert === undefined ? [] : [{ chatId, ...insert }]));
+  const rows = writes.flatMap(({ chatId, insert }) => (insert === undefined ? [] : [{ chatId, insert }]));
   return queryRows(transaction, INSERT_MESSAGES, rows, [
     uuids((row) => row.chatId),
-    bigints((row) => row.seq),
-    bigints((row) => row.version),
-    texts((row) => row.senderId),
-    texts((row) => row.clientId),
-    texts((row) => row.kind),
-    texts((row) => row.text),
-    texts((row) => row.metadataJson),
-    bigints((row) => row.replyTo),
-    bigints((row) => row.createdAtMs),
+    bigints((row) => row.insert.seq),
+    bigints((row) => row.insert.version),
+    texts((row) => row.insert.senderId),
+    texts((row) => row.insert.clientId),
+    texts((row) => row.insert.kind),
+    texts((row) => row.insert.text),
+    texts((row) => row.insert.metadataJson),
+    bigints((row) => row.insert.replyTo),
+    bigints((row) => row.insert.createdAtMs),
   ]);
 }
 
