@@ -63,9 +63,14 @@ export class CacheState implements ReadState {
     return this.#epoch;
   }
 
-  /** The database is another one than before, or has another past: nothing held and nothing on its way means anything any more. */
-  beginEpoch(epoch: string): void {
+  /**
+   * The database is another one than before, or has another past: nothing held and nothing on its way means anything any more.
+   *
+   * @param run - of the server, where a look has told it. Until then nothing is told to peers, who could take it for the history before.
+   */
+  beginEpoch(epoch: string, run?: string): void {
     this.#epoch = epoch;
+    this.run = run;
     this.store.clear();
     this.board.voidAll();
     // An index that is on its way is used by who waits for it, and not kept.

@@ -133,6 +133,9 @@ async function runOn(site: CoherenceSite, options: CoherenceOptions, folder: str
     findings,
   );
   for (const instance of instances) {
+    for (const line of instance.lastLines.filter((each) => each.includes(DIVERGENCE))) {
+      findings.violate('divergence', line);
+    }
     const exitCode = await instance.stop();
     findings.expect(exitCode === 0, 'life of the instances', () => `SIGTERM ended one with exit code ${exitCode}`);
     for (const end of instance.unaskedEnds) {
@@ -155,6 +158,9 @@ async function runOn(site: CoherenceSite, options: CoherenceOptions, folder: str
     folder: findings.violations.length > 0 ? folder : undefined,
   };
 }
+
+/** What an instance says of each chat that it has found to be held wrongly. */
+const DIVERGENCE = 'The cache and the database differ';
 
 /** Instances, the database and the ways between them are struck side by side, so that faults come together as well. */
 async function strike(faults: CoherenceFaults, { seed, faultsMs, stop }: CoherenceOptions): Promise<void> {

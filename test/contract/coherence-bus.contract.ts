@@ -29,7 +29,7 @@ interface Joined {
   readonly ear: BusEar;
 }
 
-const EPOCH = '7000000000000000001.00000001.16384';
+const RUN = '7000000000000000001.00000001.16384';
 
 /** Changes of a chat that raise it from `from - 1`, one for each text. */
 function changesOf(chatId: string, from: number, ...texts: string[]): Committed<ChatChanges> {
@@ -79,13 +79,13 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       const [ann, bob] = [await join(), await join()];
       const changes = changesOf(uuidV7(), 3, 'one', 'két \u{10ffff} \ud800 \u2028 "\\ \u0001', 'three');
       const beforeMs = Date.now();
-      ann.bus.publish(EPOCH, changes);
+      ann.bus.publish(RUN, changes);
       await until('bob hears', () => bob.ear.heard.length > 0);
       expect(bob.ear.heard).toEqual([
-        { chatId: changes.chatId, epoch: EPOCH, version: 5, changes, publishedAtMs: expect.any(Number) },
+        { chatId: changes.chatId, run: RUN, version: 5, changes, publishedAtMs: expect.any(Number) },
       ]);
       expect(bob.ear.heard[0]!.publishedAtMs).toBeGreaterThanOrEqual(beforeMs);
-      bob.bus.publish(EPOCH, changesOf(changes.chatId, 6, 'answer'));
+      bob.bus.publish(RUN, changesOf(changes.chatId, 6, 'answer'));
       await until('ann hears the answer', () => ann.ear.heard.length > 0);
       expect(ann.ear.heard.map(({ version }) => version)).toEqual([6]);
       expect(bob.ear.heard).toHaveLength(1);
@@ -95,12 +95,12 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
     it('sends nothing but heartbeats while nobody is there to hear it, and tells who comes what they may have missed', async () => {
       const ann = await join();
       const changes = changesOf(uuidV7(), 1, 'said to nobody');
-      ann.bus.publish(EPOCH, changes);
+      ann.bus.publish(RUN, changes);
       expect([ann.bus.hasPeers, ann.bus.waitingLength]).toEqual([false, 0]);
       for (let version = 2; ; version++) {
         const bob = await join();
         const later = changesOf(changes.chatId, version, 'said as somebody comes');
-        ann.bus.publish(EPOCH, later);
+        ann.bus.publish(RUN, later);
         await until('bob hears', () => bob.ear.heard.some((heard) => heard.version === version));
         expect(bob.ear.heard.at(-1)).toMatchObject({ version, changes: later });
         if (version === 4) break;
@@ -111,12 +111,12 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
     it('tells of large changes by the version, and of those beside them in full', async () => {
       const [ann, bob] = [await join(), await join()];
       const [large, small] = [changesOf(uuidV7(), 2, 'ő'.repeat(1_000_000)), changesOf(uuidV7(), 2, 'small')];
-      ann.bus.publish(EPOCH, large);
-      ann.bus.publish(EPOCH, small);
+      ann.bus.publish(RUN, large);
+      ann.bus.publish(RUN, small);
       await until('bob hears of both', () => bob.ear.heard.length === 2);
       expect(bob.ear.of(large.chatId)[0]).toEqual({
         chatId: large.chatId,
-        epoch: EPOCH,
+        run: RUN,
         version: 2,
         publishedAtMs: expect.any(Number),
       });
@@ -128,7 +128,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       const [ann, bob] = await joinTwo();
       const chatIds = Array.from({ length: 300 }, () => uuidV7());
       for (let version = 1; version <= 5; version++) {
-        for (const chatId of chatIds) ann.bus.publish(EPOCH, changesOf(chatId, version, `text ${version}`));
+        for (const chatId of chatIds) ann.bus.publish(RUN, changesOf(chatId, version, `text ${version}`));
       }
       await until('bob hears everything', () => bob.ear.heard.length === 1500);
       for (const chatId of chatIds) {
@@ -151,8 +151,8 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
         chatId: uuidV7(),
         changes: [{ type: 'created', version: 1, userIds: ['ann', 'bob'] }],
       });
-      ann.bus.publish(EPOCH, sent);
-      ann.bus.publish(EPOCH, made);
+      ann.bus.publish(RUN, sent);
+      ann.bus.publish(RUN, made);
       await until('bob hears of both', () => bob.ear.heard.length === 2);
       expect(new Map(asked)).toEqual(
         new Map([
@@ -161,18 +161,18 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
         ]),
       );
       expect(bob.ear.of(sent.chatId)).toEqual([
-        { chatId: sent.chatId, epoch: EPOCH, version: 2, publishedAtMs: expect.any(Number) },
+        { chatId: sent.chatId, run: RUN, version: 2, publishedAtMs: expect.any(Number) },
       ]);
       expect(bob.ear.of(made.chatId)[0]?.changes).toEqual(made);
     });
 
-    it('keeps the epochs of changes apart', async () => {
+    it('keeps the runs that changes are of apart', async () => {
       const [ann, bob] = [await join(), await join()];
       const chatId = uuidV7();
       ann.bus.publish('before', changesOf(chatId, 9, 'old'));
       ann.bus.publish('after', changesOf(chatId, 1, 'new'));
       await until('bob hears both', () => bob.ear.heard.length === 2);
-      expect(bob.ear.heard.map(({ epoch, version }) => [epoch, version])).toEqual([
+      expect(bob.ear.heard.map(({ run, version }) => [run, version])).toEqual([
         ['before', 9],
         ['after', 1],
       ]);
@@ -182,8 +182,8 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       const [ann, bob] = [await join(), await join()];
       const stranger = await join(new BusEar(), harness.bus('another'));
       const far = await join(new BusEar(), harness.bus('another'));
-      ann.bus.publish(EPOCH, changesOf(uuidV7(), 1, 'ours'));
-      stranger.bus.publish(EPOCH, changesOf(uuidV7(), 1, 'theirs'));
+      ann.bus.publish(RUN, changesOf(uuidV7(), 1, 'ours'));
+      stranger.bus.publish(RUN, changesOf(uuidV7(), 1, 'theirs'));
       await until('each hears its own', () => bob.ear.heard.length > 0 && far.ear.heard.length > 0);
       expect([ann, bob, stranger, far].map(({ ear }) => ear.heard.length)).toEqual([0, 1, 0, 1]);
     });
@@ -191,9 +191,9 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
     it('sends what waits before it stops, and nothing after', async () => {
       const [ann, bob] = await joinTwo();
       const chatIds = Array.from({ length: 100 }, () => uuidV7());
-      for (const chatId of chatIds) ann.bus.publish(EPOCH, changesOf(chatId, 1, 'x'.repeat(3000)));
+      for (const chatId of chatIds) ann.bus.publish(RUN, changesOf(chatId, 1, 'x'.repeat(3000)));
       await ann.bus.stop();
-      ann.bus.publish(EPOCH, changesOf(uuidV7(), 1, 'too late'));
+      ann.bus.publish(RUN, changesOf(uuidV7(), 1, 'too late'));
       await until('bob hears everything', () => bob.ear.heard.length === 100);
       expect(bob.ear.heard.map(({ chatId }) => chatId).toSorted()).toEqual(chatIds.toSorted());
       expect(ann.bus.isHealthy).toBe(false);
@@ -210,7 +210,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       // What freezes by itself has kept everything, and may be back before the link is given up.
       if (harness.freezesAll !== true) expect(ann.ear.gaps).toBeGreaterThan(1);
       const changes = changesOf(uuidV7(), 1, 'after it');
-      bob.bus.publish(EPOCH, changes);
+      bob.bus.publish(RUN, changes);
       await until('ann hears again', () => ann.ear.of(changes.chatId).length === 1);
     });
 
@@ -219,8 +219,8 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       const held = changesOf(uuidV7(), 1, 'x'.repeat(3000));
       await harness.kill();
       await until('both find out', () => !ann.bus.isHealthy && !bob.bus.isHealthy);
-      for (let version = 1; version <= 20_000; version++) ann.bus.publish(EPOCH, { ...held, chatId: uuidV7() });
-      ann.bus.publish(EPOCH, changesOf(held.chatId, 7, 'no room'));
+      for (let version = 1; version <= 20_000; version++) ann.bus.publish(RUN, { ...held, chatId: uuidV7() });
+      ann.bus.publish(RUN, changesOf(held.chatId, 7, 'no room'));
       expect(ann.bus.waitingLength).toBe(0);
       expect(ann.bus.versionOnly).toBe(10_000);
       expect(ann.bus.dropped).toBe(10_001);
@@ -231,7 +231,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       await until('all are back', () => [ann, bob, late].every(({ bus }) => bus.isHealthy));
       expect([ann, bob, late].map(({ ear }) => ear.gaps)).toEqual([2, 2, 1]);
       const changes = changesOf(uuidV7(), 1, 'after it');
-      bob.bus.publish(EPOCH, changes);
+      bob.bus.publish(RUN, changes);
       for (const { ear } of [ann, late]) await until('they hear', () => ear.of(changes.chatId).length === 1);
       expect(ann.ear.of(changes.chatId)[0]?.changes).toEqual(changes);
     });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 import { CacheState } from '../../src/cache/cache-state.js';
 import { CacheStats } from '../../src/cache/cache-stats.js';
@@ -65,6 +65,25 @@ describe('a comparison of cache and database', () => {
     await writing;
     expect(await verify({ chatIds: [chatId] })).toEqual({ checked: 1, divergent: [], repaired: 0 });
     expect(await verify({ sample: 0 })).toEqual({ checked: 0, divergent: [], repaired: 0 });
+  });
+
+  it('takes no change for missed that is made after the poll before its second look', async () => {
+    const poller = one.instance.app.get(Poller);
+    const edit = async (title: string): Promise<void> => {
+      await database.query(`SET session_replication_role = origin`);
+      await database.query('UPDATE chat SET title = $2 WHERE id = $1', [chatId, title]);
+    };
+    const pollAgain = poller.pollAgain.bind(poller);
+    const polling = jest.spyOn(poller, 'pollAgain').mockImplementation(async () => {
+      await pollAgain();
+      // Held again as it is now, and changed once more: by the next poll it is to be known.
+      await one.api.get(`/v1/chats/${chatId}`);
+      await edit('second');
+    });
+    await edit('first');
+    expect(await verify()).toEqual({ checked: 1, divergent: [], repaired: 0 });
+    expect(polling).toHaveBeenCalledTimes(1);
+    polling.mockRestore();
   });
 
   it('finds an entry that has missed a version', async () => {

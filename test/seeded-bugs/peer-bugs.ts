@@ -147,7 +147,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     name: 'epoch-ignored-by-the-bus',
     does: 'applies what a peer tells of another history of the database.',
     file: PEERS,
-    edits: [{ find: 'if (epoch !== this.state.epoch) {', replace: 'if (epoch === undefined) {' }],
+    edits: [{ find: 'if (run !== this.state.run) {', replace: 'if (run === undefined) {' }],
     caughtBy: { file: PEERS_TEST, name: 'an instance takes nothing from a peer whose database has another history' },
   },
 ];

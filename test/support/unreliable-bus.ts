@@ -49,8 +49,8 @@ export class UnreliableBus implements CoherenceBus {
     });
   }
 
-  publish(epoch: string, changes: Committed<ChatChanges>): void {
-    this.bus.publish(epoch, changes);
+  publish(run: string, changes: Committed<ChatChanges>): void {
+    this.bus.publish(run, changes);
   }
 
   async stop(): Promise<void> {

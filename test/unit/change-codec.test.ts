@@ -9,7 +9,7 @@ import {
 } from '../../src/cache/coherence/bus/change-codec.js';
 import { asCommitted, type Change, type ChatChanges } from '../../src/storage/write/change.js';
 
-const HEAD = { sender: 'ann', sentAtMs: 1_764_000_000_000, beat: 7, epoch: '7000.00000001.16384' };
+const HEAD = { sender: 'ann', sentAtMs: 1_764_000_000_000, beat: 7, run: '7000.00000001.16384' };
 
 /** Any UTF-16, lone surrogates, line feeds and zeros among it. */
 const text = fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)) });
@@ -94,7 +94,7 @@ describe('a message of a bus', () => {
         expect(decoded?.heard).toEqual(
           sets.map((changes) => ({
             chatId: changes.chatId,
-            epoch: HEAD.epoch,
+            run: HEAD.run,
             version: changes.changes.at(-1)!.version,
             changes,
             publishedAtMs: HEAD.sentAtMs,
@@ -170,7 +170,7 @@ describe('a message of a bus', () => {
       `[1${head.slice(2)}`,
       'null\n',
       '{}\n',
-      '[2,"ann",null,7,""]\n',
+      '[3,"ann",null,7,""]\n',
       `${head}${frame} 5 4 - 0\n`,
       `${head}${frame} 1 1 x 0\n`,
       `${head}${frame} 1 1 - -1\n`,

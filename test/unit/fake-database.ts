@@ -46,11 +46,17 @@ export class FakeDatabase {
   /** Commits so far: what the real one has transaction ids for. */
   #commits = 0;
   #epoch = 1;
+  #crashes = 0;
   readonly #changedAt = new Map<string, number>();
 
   /** Identity of the present history. */
   get epoch(): string {
     return String(this.#epoch);
+  }
+
+  /** The run of its server. */
+  get run(): string {
+    return `${this.#epoch} ${this.#crashes}`;
   }
 
   /** The chat as it was at a version, or is. */
@@ -90,6 +96,12 @@ export class FakeDatabase {
       { ...before, version, resetVersion: version, messages },
     ]);
     this.#changedAt.set(chatId, ++this.#commits);
+  }
+
+  /** The server breaks off, and a chat is as it was at an earlier version: what came after was not on the disk. */
+  crash(chatId: string, version: number): void {
+    this.#histories.set(chatId, this.#histories.get(chatId)!.slice(0, version));
+    this.#crashes++;
   }
 
   /** Everything is as it was when a chat had an earlier version, and the ids of transactions begin anew: the database has been restored. */
@@ -186,7 +198,7 @@ export class FakeDatabase {
     return {
       horizon: String(this.#commits),
       epoch: this.epoch,
-      run: this.epoch,
+      run: this.run,
       changed: changed.map(([chatId]) => ({ chatId, version: this.state(chatId).version })),
       next: undefined,
     };
@@ -194,7 +206,7 @@ export class FakeDatabase {
 
   findVersions(chatIds: readonly string[]): DatabaseRun & { versions: Map<string, number> } {
     const versions = new Map(chatIds.map((chatId) => [chatId, this.state(chatId).version]));
-    return { epoch: this.epoch, run: this.epoch, versions };
+    return { epoch: this.epoch, run: this.run, versions };
   }
 
   findMembers(asked: readonly Membership[]): Membership[] {

@@ -220,7 +220,7 @@ export class InstancesScene {
   async #deliver(to: Instance, message: BusMessage): Promise<void> {
     await this.#turn(`${to.name} hears of it`);
     message.to.deliver(message);
-    if (message.epoch !== to.tested.state.epoch) return;
+    if (message.run !== to.tested.state.run) return;
     this.#raise(to, message.changes.chatId, message.changes.changes.at(-1)!.version);
   }
 

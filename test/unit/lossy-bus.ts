@@ -4,7 +4,7 @@ import type { ChatChanges, Committed } from '../../src/storage/write/change.js';
 /** What an instance has published, on its way to one of the others. */
 export interface BusMessage {
   readonly to: LossyBus;
-  readonly epoch: string;
+  readonly run: string;
   readonly changes: Committed<ChatChanges>;
 }
 
@@ -19,8 +19,8 @@ export class LossyNetwork {
 
   /** Makes the bus of one more instance. */
   connect(): LossyBus {
-    const bus = new LossyBus((epoch, changes) => {
-      for (const to of this.#buses) if (to !== bus) this.carry({ to, epoch, changes });
+    const bus = new LossyBus((run, changes) => {
+      for (const to of this.#buses) if (to !== bus) this.carry({ to, run, changes });
     });
     this.#buses.push(bus);
     return bus;
@@ -33,15 +33,15 @@ export class LossyBus implements CoherenceBus {
   readonly isHealthy = true;
   #listener: BusListener | undefined;
 
-  constructor(private readonly send: (epoch: string, changes: Committed<ChatChanges>) => void) {}
+  constructor(private readonly send: (run: string, changes: Committed<ChatChanges>) => void) {}
 
   start(listener: BusListener): Promise<void> {
     this.#listener = listener;
     return Promise.resolve();
   }
 
-  publish(epoch: string, changes: Committed<ChatChanges>): void {
-    this.send(epoch, changes);
+  publish(run: string, changes: Committed<ChatChanges>): void {
+    this.send(run, changes);
   }
 
   stop(): Promise<void> {
@@ -55,11 +55,11 @@ export class LossyBus implements CoherenceBus {
   }
 
   /** What a peer has published comes. */
-  deliver({ epoch, changes }: Pick<BusMessage, 'epoch' | 'changes'>): void {
+  deliver({ run, changes }: Pick<BusMessage, 'run' | 'changes'>): void {
     const { chatId } = changes;
     const concernsMembers = changes.changes.some(({ type }) => type === 'created' || type === 'participant');
     const isWanted = this.#listener?.wants(chatId, concernsMembers) === true;
-    const heard = { chatId, epoch, version: changes.changes.at(-1)!.version, publishedAtMs: Date.now() };
+    const heard = { chatId, run, version: changes.changes.at(-1)!.version, publishedAtMs: Date.now() };
     this.#listener?.onHeard(isWanted ? { ...heard, changes } : heard);
   }
 }

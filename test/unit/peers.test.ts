@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { expectHeldAsInDatabase } from './cache-expectations.js';
 import { CacheUnderTest } from './cache-under-test.js';
 import { FakeDatabase, type Write } from './fake-database.js';
-import { LossyNetwork, type LossyBus } from './lossy-bus.js';
+import { LossyNetwork, type BusMessage, type LossyBus } from './lossy-bus.js';
 import { sampleChatId } from './sample-records.js';
 
 const CHAT = sampleChatId(1);
@@ -74,6 +74,25 @@ describe('an instance', () => {
     expect(other.coherence.repairs).toMatchObject({ gap: 1 });
   });
 
+  it('takes nothing that a server has lost from a peer who has not noticed that it broke off', async () => {
+    const late: BusMessage[] = [];
+    const network = new LossyNetwork((message) => late.push(message));
+    const pass = (): Promise<void> => Promise.resolve();
+    const hasty = new CacheUnderTest(database, pass, { bus: network.connect() });
+    const careful = new CacheUnderTest(database, pass, { bus: network.connect() });
+    for (const each of [hasty, careful]) {
+      await each.peers.start();
+      await each.poller.pollOnce();
+    }
+    hasty.announce(CHAT, database.commit(CHAT, { type: 'title', title: 'lost' })!);
+    database.crash(CHAT, 1);
+    await careful.poller.pollOnce();
+    await careful.chats.read(CHAT);
+    for (const message of late) message.to.deliver(message);
+    expect(careful.state.store.getChat(CHAT)).toMatchObject({ version: 1, isBehind: false });
+    expectHeldAsInDatabase(careful, database, CHAT);
+  });
+
   it('takes nothing from a peer whose database has another history', async () => {
     database.restore(CHAT, 1);
     database.commit(CHAT, { type: 'title', title: 'of the new history' });
@@ -87,14 +106,14 @@ describe('an instance', () => {
 
   it('publishes nothing before it knows which history of the database it writes to', async () => {
     const published: string[] = [];
-    const network = new LossyNetwork(({ epoch }) => published.push(epoch));
+    const network = new LossyNetwork(({ run }) => published.push(run));
     const young = new CacheUnderTest(database, () => Promise.resolve(), { bus: network.connect() });
     network.connect();
     young.announce(CHAT, database.commit(CHAT, SEND)!);
     expect(published).toEqual([]);
     await young.poller.pollOnce();
     young.announce(CHAT, database.commit(CHAT, SEND)!);
-    expect(published).toEqual([database.epoch]);
+    expect(published).toEqual([database.run]);
   });
 });
 

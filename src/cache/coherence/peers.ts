@@ -31,8 +31,8 @@ export class Peers implements ChangeListener, BusListener, OnApplicationShutdown
   }
 
   onCommitted(changes: Committed<ChatChanges>): void {
-    const { epoch } = this.state;
-    if (epoch !== undefined) this.bus.publish(epoch, changes);
+    const { run } = this.state;
+    if (run !== undefined) this.bus.publish(run, changes);
   }
 
   onVersionSeen(): void {}
@@ -44,9 +44,9 @@ export class Peers implements ChangeListener, BusListener, OnApplicationShutdown
     return concernsMembers || this.state.store.getChat(chatId) !== undefined || this.state.board.has(chatId);
   }
 
-  onHeard({ chatId, epoch, version, changes, publishedAtMs }: HeardChanges): void {
-    if (epoch !== this.state.epoch) {
-      // One of us has not noticed yet that the database is another one than before.
+  onHeard({ chatId, run, version, changes, publishedAtMs }: HeardChanges): void {
+    if (run !== this.state.run) {
+      // One of us has not noticed yet that the database is another one than before, or has broken off and may have lost what is told.
       this.poller.pollSoon();
       return;
     }

@@ -153,7 +153,7 @@ export class Poller implements OnApplicationShutdown {
     this.state.hearsPeers = this.bus.isHealthy;
   }
 
-  async #beginEpoch({ epoch }: HeadPoll, isBroken: boolean): Promise<void> {
+  async #beginEpoch({ epoch, run }: HeadPoll, isBroken: boolean): Promise<void> {
     if (this.state.epoch !== undefined) {
       const why = isBroken
         ? 'PostgreSQL has broken off, and what it may have lost cannot be told'
@@ -161,7 +161,7 @@ export class Poller implements OnApplicationShutdown {
       this.#logger.warn(`${why}: everything held is dropped.`);
     }
     this.#continuity.reset();
-    this.state.beginEpoch(epoch);
+    this.state.beginEpoch(epoch, run);
     await this.heads.settle();
   }
 
@@ -172,6 +172,8 @@ export class Poller implements OnApplicationShutdown {
   async #forgetLost(): Promise<void> {
     this.#logger.warn('PostgreSQL has broken off: what is held is compared with what it has kept.');
     this.state.board.voidAll();
+    // A lost change that waits for those before it would be taken for what follows them now.
+    this.state.early.clear();
     const held = [...this.state.store.chatIds];
     for (let from = 0; from < held.length; from += COMPARED_CHATS) {
       const chatIds = held.slice(from, from + COMPARED_CHATS);

@@ -2,7 +2,7 @@
  * Messages of a bus, as text.
  *
  * A message is a head line and frames. The head is a JSON array: format, sender, time of sending, number of the sender's newest
- * heartbeat, epoch. A frame is a line `chatId from to flag length`, then `length` characters of JSON: the changes `from` to `to` of the
+ * heartbeat, run of the database's server. A frame is a line `chatId from to flag length`, then `length` characters of JSON: the changes `from` to `to` of the
  * chat. The flag is `m` when they concern members, else `-`. A length of 0 tells the version `to` only. A message without frames is a
  * heartbeat.
  *
@@ -14,7 +14,7 @@ import { UUID_PATTERN } from '../../../common/uuid.js';
 import { asCommitted, type Change, type ChatChanges, type Committed } from '../../../storage/write/change.js';
 import type { HeardChanges } from './coherence-bus.js';
 
-const FORMAT = 2;
+const FORMAT = 3;
 
 const CHANGE_TYPES: ReadonlySet<unknown> = new Set(['message', 'participant', 'chat', 'created', 'removed']);
 
@@ -26,8 +26,8 @@ export interface MessageHead {
   readonly sentAtMs: number;
   /** Number of the newest heartbeat that the sender had begun. */
   readonly beat: number;
-  /** Of the database that every frame speaks of; empty in a heartbeat. */
-  readonly epoch: string;
+  /** Of the database's server that every frame speaks of, as the sender has last seen it; empty in a heartbeat. */
+  readonly run: string;
 }
 
 /** A message that was read: what its sender tells. */
@@ -37,8 +37,8 @@ export interface DecodedMessage {
 }
 
 /** Writes the beginning of a message; frames follow it. */
-export function encodeHead({ sender, sentAtMs, beat, epoch }: MessageHead): string {
-  return `${JSON.stringify([FORMAT, sender, sentAtMs, beat, epoch])}\n`;
+export function encodeHead({ sender, sentAtMs, beat, run }: MessageHead): string {
+  return `${JSON.stringify([FORMAT, sender, sentAtMs, beat, run])}\n`;
 }
 
 /** Writes a frame with the changes of a chat. */
@@ -82,7 +82,7 @@ export function decodeMessage(
         rest.length === 0 && UUID_PATTERN.test(chatId!) && (flag === 'm' || flag === '-') && first <= version;
       // A comparison with NaN is false: what is not a number is not sound either.
       if (!isSound || !(bodyEnd <= text.length)) return undefined;
-      const told = { chatId: chatId!, epoch: head.epoch, version, publishedAtMs: head.sentAtMs };
+      const told = { chatId: chatId!, run: head.run, version, publishedAtMs: head.sentAtMs };
       if (bodyEnd > lineEnd + 1 && wants(chatId!, flag === 'm')) {
         const changes = readChanges(text.slice(lineEnd + 1, bodyEnd), first, version);
         if (changes === undefined) return undefined;
@@ -101,15 +101,15 @@ export function decodeMessage(
 function readHead(line: string): MessageHead | undefined {
   const fields: unknown = JSON.parse(line);
   if (!Array.isArray(fields)) return undefined;
-  const [format, sender, sentAtMs, beat, epoch, ...rest] = fields as unknown[];
+  const [format, sender, sentAtMs, beat, run, ...rest] = fields as unknown[];
   const isSound =
     format === FORMAT &&
     typeof sender === 'string' &&
     Number.isFinite(sentAtMs) &&
     Number.isSafeInteger(beat) &&
-    typeof epoch === 'string' &&
+    typeof run === 'string' &&
     rest.length === 0;
-  return isSound ? { sender, sentAtMs: sentAtMs as number, beat: beat as number, epoch } : undefined;
+  return isSound ? { sender, sentAtMs: sentAtMs as number, beat: beat as number, run } : undefined;
 }
 
 function readCount(text: string | undefined): number {

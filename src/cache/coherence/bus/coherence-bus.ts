@@ -3,8 +3,8 @@ import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 /** What a peer says about one chat. */
 export interface HeardChanges {
   readonly chatId: string;
-  /** Epoch of the database that the peer has written to. */
-  readonly epoch: string;
+  /** Run of the database's server that the peer has last seen, its epoch included. */
+  readonly run: string;
   /** Version of the chat after the last of the changes. */
   readonly version: number;
   /** The steps that led there, ascending and without a gap; absent when only the version was told, or the listener did not want them. */
@@ -43,8 +43,10 @@ export interface CoherenceBus {
   /**
    * Tells peers what this instance has committed, coalesced over a few milliseconds. Never throws, never waits; bounded memory: when it
    * cannot send, versions only and then nothing. Peers' polls find it.
+   *
+   * @param run - of the database's server, as this instance has last seen it.
    */
-  publish(epoch: string, changes: Committed<ChatChanges>): void;
+  publish(run: string, changes: Committed<ChatChanges>): void;
   /** Sends what waits, within a bounded time, and closes. */
   stop(): Promise<void>;
 }

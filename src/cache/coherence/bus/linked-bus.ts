@@ -61,7 +61,7 @@ export class LinkedBus implements CoherenceBus {
   #flushedAtMs = -Infinity;
   #peerHeardAtMs = -Infinity;
   /** Changes that nobody was there to hear, and how many of them are from before the last heartbeat. */
-  #kept: { readonly epoch: string; readonly changes: Committed<ChatChanges> }[] = [];
+  #kept: { readonly run: string; readonly changes: Committed<ChatChanges> }[] = [];
   #keptBefore = 0;
   #beatTimer: NodeJS.Timeout | undefined;
   #openTimer: NodeJS.Timeout | undefined;
@@ -127,14 +127,14 @@ export class LinkedBus implements CoherenceBus {
     clearTimeout(timer);
   }
 
-  publish(epoch: string, changes: Committed<ChatChanges>): void {
+  publish(run: string, changes: Committed<ChatChanges>): void {
     if (this.#isStopped) return;
     this.#published++;
     if (this.#state === 'open' && !this.hasPeers) {
-      if (this.#kept.length < MAX_KEPT) this.#kept.push({ epoch, changes });
+      if (this.#kept.length < MAX_KEPT) this.#kept.push({ run, changes });
       return;
     }
-    this.#outbox.add(epoch, changes, this.#state === 'open');
+    this.#outbox.add(run, changes, this.#state === 'open');
     this.#planFlush();
   }
 
@@ -143,7 +143,7 @@ export class LinkedBus implements CoherenceBus {
     this.#peerHeardAtMs = this.now();
     if (this.#kept.length === 0) return;
     this.#keptBefore = 0;
-    for (const { epoch, changes } of this.#kept.splice(0)) this.#outbox.add(epoch, changes, true);
+    for (const { run, changes } of this.#kept.splice(0)) this.#outbox.add(run, changes, true);
     this.#planFlush();
   }
 
@@ -247,7 +247,7 @@ export class LinkedBus implements CoherenceBus {
     // Any own message that comes back proves its lane.
     const told = new Set(messages.map(({ lane }) => lane));
     const beats = this.#dueBeats.filter((lane) => !told.has(lane));
-    const text = encodeHead({ sender: this.#sender, sentAtMs, beat: number, epoch: '' });
+    const text = encodeHead({ sender: this.#sender, sentAtMs, beat: number, run: '' });
     this.#dueBeats = [];
     this.#sending = this.#send([...messages, ...beats.map((lane) => ({ lane, text }))], undo);
   }

@@ -22,13 +22,13 @@ export interface OutboxShape {
 }
 
 interface OpenMessage {
-  readonly epoch: string;
+  readonly run: string;
   readonly parts: string[];
   bytes: number;
 }
 
 interface Frame {
-  readonly epoch: string;
+  readonly run: string;
   readonly chatId: string;
   readonly version: number;
   readonly text: string;
@@ -38,7 +38,7 @@ interface Frame {
 export class Outbox {
   readonly #frames: Frame[] = [];
   /** Newest versions of chats whose changes are not told, in the order in which they came. */
-  readonly #versions = new Map<string, { readonly epoch: string; readonly version: number }>();
+  readonly #versions = new Map<string, { readonly run: string; readonly version: number }>();
   #waitingLength = 0;
   #versionOnly = 0;
   #dropped = 0;
@@ -65,23 +65,23 @@ export class Outbox {
   }
 
   /** Adds changes; in full if there is room, and `inFull`. */
-  add(epoch: string, changes: Committed<ChatChanges>, inFull: boolean): void {
+  add(run: string, changes: Committed<ChatChanges>, inFull: boolean): void {
     const { chatId } = changes;
     const { version } = changes.changes.at(-1)!;
     if (inFull && this.#waitingLength < MAX_WAITING_LENGTH) {
       const text = encodeChanges(changes);
       if (Buffer.byteLength(text) <= this.shape.maxMessageBytes - HEAD_BYTES) {
-        this.#frames.push({ epoch, chatId, version, text });
+        this.#frames.push({ run, chatId, version, text });
         this.#waitingLength += text.length;
         return;
       }
     }
-    this.#addVersion(epoch, chatId, version);
+    this.#addVersion(run, chatId, version);
   }
 
   /** Gives up what waits in full, and keeps the versions: it would come too late. */
   forgetChanges(): void {
-    for (const { epoch, chatId, version } of this.#frames) this.#addVersion(epoch, chatId, version);
+    for (const { run, chatId, version } of this.#frames) this.#addVersion(run, chatId, version);
     this.#frames.length = 0;
     this.#waitingLength = 0;
   }
@@ -101,17 +101,17 @@ export class Outbox {
     const messages: LaneMessage[] = [];
     const open = new Map<number, OpenMessage>();
     const close = (lane: number, { parts }: OpenMessage): void => void messages.push({ lane, text: parts.join('') });
-    for (const { epoch, chatId, text } of taken) {
+    for (const { run, chatId, text } of taken) {
       const lane = laneOf(chatId);
       const bytes = Buffer.byteLength(text);
       let message = open.get(lane);
-      if (message !== undefined && (message.epoch !== epoch || message.bytes + bytes > this.shape.maxMessageBytes)) {
+      if (message !== undefined && (message.run !== run || message.bytes + bytes > this.shape.maxMessageBytes)) {
         close(lane, message);
         message = undefined;
       }
       if (message === undefined) {
-        const head = encodeHead({ sender: this.shape.sender, sentAtMs, beat, epoch });
-        message = { epoch, parts: [head], bytes: Buffer.byteLength(head) };
+        const head = encodeHead({ sender: this.shape.sender, sentAtMs, beat, run });
+        message = { run, parts: [head], bytes: Buffer.byteLength(head) };
         open.set(lane, message);
       }
       message.parts.push(text);
@@ -119,7 +119,7 @@ export class Outbox {
     }
     for (const [lane, message] of open) close(lane, message);
     const undo = (): void => {
-      for (const { epoch, chatId, version } of taken) this.#addVersion(epoch, chatId, version);
+      for (const { run, chatId, version } of taken) this.#addVersion(run, chatId, version);
     };
     return { messages, undo };
   }
@@ -130,25 +130,25 @@ export class Outbox {
     while (count < this.#frames.length && length < MAX_SEND_LENGTH) length += this.#frames[count++]!.text.length;
     const taken = this.#frames.splice(0, count);
     this.#waitingLength -= length;
-    for (const [chatId, { epoch, version }] of this.#versions) {
+    for (const [chatId, { run, version }] of this.#versions) {
       if (length >= MAX_SEND_LENGTH) break;
       const text = encodeVersion(chatId, version);
       length += text.length;
-      taken.push({ epoch, chatId, version, text });
+      taken.push({ run, chatId, version, text });
       this.#versions.delete(chatId);
     }
     return taken;
   }
 
-  #addVersion(epoch: string, chatId: string, version: number): void {
+  #addVersion(run: string, chatId: string, version: number): void {
     const known = this.#versions.get(chatId);
     if (known === undefined && this.#versions.size >= MAX_WAITING_VERSIONS) {
       this.#dropped++;
       return;
     }
     this.#versionOnly++;
-    if (known === undefined || known.epoch !== epoch || known.version < version) {
-      this.#versions.set(chatId, { epoch, version });
+    if (known === undefined || known.run !== run || known.version < version) {
+      this.#versions.set(chatId, { run, version });
     }
   }
 }

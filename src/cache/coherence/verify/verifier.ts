@@ -58,7 +58,8 @@ export interface VerifyReport {
 
 /**
  * Compares what is held with the database while both go on. Every reading knows its version and is compared with an entry of the same
- * one; what looks wrong is looked at again after a poll, so that a change on its way is not taken for a fault.
+ * one; what looks wrong is looked at again after a poll, so that a change on its way is not taken for a fault, and neither is one that is made
+ * between the poll and the second look.
  */
 @Injectable()
 export class Verifier {
@@ -89,7 +90,12 @@ export class Verifier {
     const lacking = chatIds === undefined && sample >= 1 ? await this.#findLacking([...this.state.store.userIds]) : [];
     if (suspects.length === 0 && lacking.length === 0) return { checked: wanted.length, divergent: [], repaired: 0 };
     await this.poller.pollAgain();
-    const divergent = await this.#checkAll(suspects.map(({ chatId }) => chatId));
+    const again = await this.#checkAll(suspects.map(({ chatId }) => chatId));
+    const looked = new Map(suspects.map(({ chatId, databaseVersion }) => [chatId, databaseVersion]));
+    // The poll has told of the version of the first look. One that has been made since may be on its way.
+    const divergent = again.filter(
+      ({ chatId, cachedVersion, kind }) => kind !== 'behind' || cachedVersion! < looked.get(chatId)!,
+    );
     const users = new Set(lacking.map(({ userId }) => userId));
     for (const lack of await this.#findLacking([...users])) divergent.push(lack.divergence);
     for (const found of divergent) this.#report(found);
