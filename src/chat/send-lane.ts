@@ -27,8 +27,8 @@ interface Send {
   readonly caller: Caller;
   readonly requestId: string;
   readonly startedMs: number;
-  /** Of the answer, whatever it is: names and values in turn. */
-  readonly head: readonly string[];
+  /** Of the answer, whatever it is: names and values in turn. The answer's own come behind. */
+  readonly head: string[];
 }
 
 /**
@@ -99,7 +99,8 @@ export class SendLane implements FastLane {
       this.#fail(error, send);
       return;
     }
-    this.#answer(send, answer.status, [...answer.headers, 'content-type', JSON_TYPE], answer.json);
+    send.head.push('content-type', JSON_TYPE);
+    this.#answer(send, answer.status, answer.headers, answer.json);
   }
 
   #fail(error: unknown, send: Send): void {
@@ -118,7 +119,8 @@ export class SendLane implements FastLane {
     const { request, response, requestId, startedMs } = send;
     const bytes = Buffer.byteLength(body);
     this.limits.answers.add(response, request, bytes);
-    response.writeHead(status, [...send.head, ...headers, 'content-length', String(bytes)]).end(body);
+    send.head.push(...headers, 'content-length', String(bytes));
+    response.writeHead(status, send.head).end(body);
     const ms = performance.now() - startedMs;
     this.metrics.observeRequest(METHOD, ROUTE, status, ms / 1000);
     if (!this.slow.includes(ms)) return;

@@ -43,7 +43,14 @@ export function participantJson(
   );
 }
 
-/** Writes a time: RFC 3339 in UTC with milliseconds. */
+let lastTimeMs = 0;
+let lastTimeText = new Date(0).toISOString();
+
+/** Writes a time: RFC 3339 in UTC with milliseconds. Messages of one commit have few different ones, and each is written more than once. */
 export function timeText(timeMs: number): string {
-  return new Date(timeMs).toISOString();
+  if (timeMs !== lastTimeMs) {
+    lastTimeText = new Date(timeMs).toISOString();
+    lastTimeMs = timeMs;
+  }
+  return lastTimeText;
 }
