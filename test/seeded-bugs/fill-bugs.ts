@@ -67,6 +67,21 @@ export const FILL_BUGS: readonly SeededBug[] = [
     },
   },
   {
+    name: 'told-and-not-heard',
+    does: 'tells an inbox of the database’s own versions, and the next reader what is held of before.',
+    file: 'src/cache/read/inbox-reader.ts',
+    edits: [
+      {
+        find: "for (const { loaded } of read) this.state.noteVersion(loaded.chatId, loaded.head.version, 'read');",
+        replace: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/unit/inbox-reader.test.ts',
+      name: 'an inbox counts unread messages at the version that it shows when others write all the time',
+    },
+  },
+  {
     name: 'joins-a-stale-index',
     does: 'tells a user who asks in doubt the chats that they were in longer ago than the bound allows.',
     file: 'src/cache/read/inbox-reader.ts',

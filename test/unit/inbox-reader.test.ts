@@ -136,6 +136,10 @@ describe('an inbox', () => {
     const { value } = await reading;
     expect(value.items.map(({ chat }) => chat.id)).toEqual([CHAT]);
     expectInbox(value, 'bob', database, { seen: new Map([[CHAT, 1]]), whole: new Map() });
+    // Whoever comes next sees as much.
+    const next = tested.cache.getChat(CHAT);
+    await passUntil(next);
+    expect((await next)!.version).toBeGreaterThanOrEqual(value.items[0]!.chat.version);
   });
 
   it('counts unread messages right when messages follow a read marker in one transaction', async () => {

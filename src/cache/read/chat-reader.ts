@@ -164,6 +164,8 @@ export class ChatReader {
   /** Reads chats with one query and keeps none of them: for more than the cache has room for. */
   async loadPast(chatIds: readonly string[], tail: number): Promise<ChatEntry[]> {
     const loaded = await this.#load(chatIds, tail);
+    // What a fill on its way has read, or has kept meanwhile, may be older than what is told here.
+    for (const [chatId, { head }] of loaded) this.state.noteVersion(chatId, head.version, 'read');
     return chatIds.map((chatId) => this.#build(chatId, loaded.get(chatId), tail));
   }
 

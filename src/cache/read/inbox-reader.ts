@@ -89,6 +89,8 @@ export class InboxReader {
       userId,
       page.map(({ chatId }) => chatId),
     );
+    // What is held may be older, and nobody who comes after this reader may be told it.
+    for (const { loaded } of read) this.state.noteVersion(loaded.chatId, loaded.head.version, 'read');
     const unread = new Map(read.map((each) => [each.loaded.chatId, each.unread]));
     const entries = read.map(({ loaded }) => new ChatEntry(loaded.chatId, loaded));
     return entries.sort(byActivity).map((entry) => itemParts(entry, userId, unread.get(entry.chatId)));
