@@ -49,6 +49,8 @@ export class CacheState implements ReadState {
   hearsPeers = false;
   /** Run of the server that the last look was at, within the epoch; `undefined` before the first. */
   run: string | undefined;
+  /** Run of the server that what is held was compared with; `undefined` while there is none. */
+  comparedRun: string | undefined;
   #mode: CacheMode;
   #epoch: string | undefined;
 
@@ -71,6 +73,7 @@ export class CacheState implements ReadState {
   beginEpoch(epoch: string, run?: string): void {
     this.#epoch = epoch;
     this.run = run;
+    this.comparedRun = undefined;
     this.store.clear();
     this.board.voidAll();
     // An index that is on its way is used by who waits for it, and not kept.

@@ -10,6 +10,7 @@ import {
   SETTLE_HEADS,
 } from './statements/poll-heads.js';
 import { FIND_DATABASE } from './statements/find-database.js';
+import { isReadOnly } from './sqlstate.js';
 
 /** Rows of one page of a look. Too few and an import makes many queries, too many and one of them holds the event loop. */
 const POLL_PAGE = 5000;
@@ -98,9 +99,13 @@ export class HeadRepository {
     return { ...runOf(rows[0]!), versions };
   }
 
-  /** Mends heads that a dump of another database has brought along. */
+  /** Mends heads that a dump of another database has brought along, for looks to find less. A server that takes no writes leaves them as they are. */
   async settle(): Promise<void> {
-    await this.database.query('coherence', SETTLE_HEADS, []);
+    try {
+      await this.database.query('coherence', SETTLE_HEADS, []);
+    } catch (error) {
+      if (!isReadOnly(error)) throw error;
+    }
   }
 
   /** Tells which of some users are in which of some chats. */

@@ -37,7 +37,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     name: 'lost-commit-kept',
     does: 'keeps what it was shown of a commit that a crash has taken back.',
     file: POLLER,
-    edits: [{ find: 'else if (isBroken) await this.#forgetLost();', replace: '' }],
+    edits: [{ find: 'await this.#forgetLost();', replace: '' }],
     caughtBy: {
       file: CRASH_TEST,
       name: 'an instance whose PostgreSQL crashes as a whole forgets what was committed without waiting for the disk, and lost',

@@ -15,7 +15,9 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'storage/embedded/database-connection.ts: connection.database':
     'the name of our own database, before there is any caller',
   'storage/database.ts: lockWaitMs': 'a number of milliseconds, and a constant at its callers; SET takes no parameters',
-  'storage/statements/count-unread.ts: row': 'an alias; its callers are in the same file',
+  'storage/statements/count-unread.ts: row':
+    'an alias, a literal at its callers: in the same file and in load-inbox.ts',
+  'storage/statements/load-inbox.ts: LOAD_CHATS.text': 'another statement, as it is written',
   'storage/statements/fragments.ts: chatIdColumn': 'a column; callers are held to literals by this test',
   'storage/statements/fragments.ts: head': 'an alias; callers are held to literals by this test',
   "storage/statements/load-tails.ts: afterSeq('h.last_seq', `current_setting('scrollback.tail_messages')::int`, `current_setting('scrollback.tail_block')::int`)":

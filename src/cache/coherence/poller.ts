@@ -121,6 +121,9 @@ export class Poller implements OnApplicationShutdown {
     const { lease } = this.state;
     let start = lease.now();
     let first = await this.heads.poll(this.#horizon);
+    const { run } = first;
+    // From here on nothing is taken from peers that is of the run before.
+    this.state.run = run;
     // Where a reader in doubt has found the new history before, what was loaded since then may have changed unseen.
     let isAnother = first.epoch !== this.#horizonEpoch || first.epoch !== this.state.epoch;
     const isBroken = !isAnother && !this.#continuity.isUnbroken(first);
@@ -129,15 +132,16 @@ export class Poller implements OnApplicationShutdown {
       // Not so long ago this instance has begun, or the history: there is little to lose.
       if (horizon === undefined) isAnother = true;
       else {
+        // Before the look that goes back: a lost version that is given out again after the comparison is above what that told, and one that was
+        // given out before is found by the look.
+        await this.#forgetLost();
         start = lease.now();
         first = await this.heads.poll(horizon);
         isAnother = first.epoch !== this.state.epoch || BigInt(first.horizon) < BigInt(horizon);
       }
     }
     const answeredAt = lease.now();
-    this.state.run = first.run;
     if (isAnother) await this.#beginEpoch(first, isBroken);
-    else if (isBroken) await this.#forgetLost();
     const asked = new Map<string, number>();
     for (let part = first; ; part = await this.heads.poll(undefined, part.next)) {
       // A version of shortly before the break may have been given out twice.
@@ -148,7 +152,9 @@ export class Poller implements OnApplicationShutdown {
     this.#asked = asked;
     this.#horizon = first.horizon;
     this.#horizonEpoch = first.epoch;
-    this.#continuity.note(first, start, answeredAt);
+    // The run that what is held was compared with: there may have been another break since.
+    this.#continuity.note({ ...first, run }, start, answeredAt);
+    this.state.comparedRun = run;
     this.state.lease.confirm(start);
     this.state.hearsPeers = this.bus.isHealthy;
   }
@@ -162,6 +168,9 @@ export class Poller implements OnApplicationShutdown {
     }
     this.#continuity.reset();
     this.state.beginEpoch(epoch, run);
+    // Until a look has come to its end: the horizon of before may be ahead of ids that are given out now.
+    this.#horizon = undefined;
+    this.#horizonEpoch = undefined;
     await this.heads.settle();
   }
 
@@ -174,6 +183,9 @@ export class Poller implements OnApplicationShutdown {
     this.state.board.voidAll();
     // A lost change that waits for those before it would be taken for what follows them now.
     this.state.early.clear();
+    // A leave may have been lost, and a join been given its version.
+    this.applier.onMembershipsUnknown();
+    this.#asked = new Map();
     const held = [...this.state.store.chatIds];
     for (let from = 0; from < held.length; from += COMPARED_CHATS) {
       const chatIds = held.slice(from, from + COMPARED_CHATS);

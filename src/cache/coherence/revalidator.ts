@@ -107,17 +107,20 @@ export class Revalidator {
 
   async #compare(entries: readonly ChatEntry[]): Promise<void> {
     const start = this.state.lease.now();
-    const { epoch, versions } = await this.heads.findVersions(entries.map(({ chatId }) => chatId));
+    const { epoch, run, versions } = await this.heads.findVersions(entries.map(({ chatId }) => chatId));
     if (this.state.epoch !== undefined && epoch !== this.state.epoch) {
       this.state.beginEpoch(epoch);
       return;
     }
+    // The server has broken off since the last look: a version that is held may be one that was lost, and given out again.
+    const { comparedRun } = this.state;
+    const isBroken = comparedRun !== undefined && run !== comparedRun;
     for (const entry of entries) {
       const version = versions.get(entry.chatId) ?? 0;
       this.state.noteVersion(entry.chatId, version, 'lease');
       if (this.state.store.getChat(entry.chatId) !== entry) continue;
       // A version that has run backwards within an epoch is somebody's edit of the heads: what is held is of no use.
-      if (version < entry.version) this.state.store.removeChat(entry, 'invalidated');
+      if (version < entry.version || isBroken) this.state.store.removeChat(entry, 'invalidated');
       else if (version === entry.version) this.state.lease.confirmChat(entry, start);
     }
   }

@@ -91,11 +91,12 @@ export class Verifier {
     if (suspects.length === 0 && lacking.length === 0) return { checked: wanted.length, divergent: [], repaired: 0 };
     await this.poller.pollAgain();
     const again = await this.#checkAll(suspects.map(({ chatId }) => chatId));
-    const looked = new Map(suspects.map(({ chatId, databaseVersion }) => [chatId, databaseVersion]));
+    const looked = new Map(suspects.map((suspect) => [suspect.chatId, suspect]));
     // The poll has told of the version of the first look. One that has been made since may be on its way.
-    const divergent = again.filter(
-      ({ chatId, cachedVersion, kind }) => kind !== 'behind' || cachedVersion! < looked.get(chatId)!,
-    );
+    const divergent = again.filter(({ chatId, cachedVersion, kind }) => {
+      const first = looked.get(chatId)!;
+      return kind !== 'behind' || first.kind !== 'behind' || cachedVersion! < first.databaseVersion;
+    });
     const users = new Set(lacking.map(({ userId }) => userId));
     for (const lack of await this.#findLacking([...users])) divergent.push(lack.divergence);
     for (const found of divergent) this.#report(found);
