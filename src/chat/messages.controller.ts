@@ -90,7 +90,8 @@ export class MessagesController {
     @FromCaller() caller: Caller,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { status, headers, json } = await this.sending.send(this.sending.read(chatId, body, key, caller), caller);
+    const message = this.sending.read(chatId, body, key, caller);
+    const { status, headers, body: json } = await this.sending.send(message, caller);
     setHeaders(reply.code(status), headers);
     sendJson(reply, json);
   }

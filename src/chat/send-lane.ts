@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Logger } from '@nestjs/common';
 import type { Caller } from '../auth/caller.js';
 import type { Callers } from '../auth/callers.js';
+import { errorFields } from '../common/error-fields.js';
+import type { LogEvent } from '../common/log-line.js';
 import { REQUEST_ID_HEADER, requestIdOf, traceIdOf } from '../common/request-id.js';
 import { isTracing } from '../common/tracing.js';
 import { JSON_TYPE } from '../http/answer.js';
@@ -37,6 +40,8 @@ interface Send {
  * repository nothing is given back: what comes of it is told here.
  */
 export class SendLane implements FastLane {
+  readonly #logger = new Logger('Http');
+
   constructor(
     private readonly sending: Sending,
     private readonly callers: Callers,
@@ -54,6 +59,8 @@ export class SendLane implements FastLane {
   take(request: IncomingMessage, response: ServerResponse, giveBack: () => void): boolean {
     // Who traces wants to see each step, of which there are fewer here.
     if (request.method !== METHOD || isTracing()) return false;
+    // One behind a request that is not answered yet must not overtake it.
+    if (response.socket === null) return false;
     const chatId = chatOfMessagesUrl(request.url!);
     if (chatId === undefined) return false;
     const startedMs = performance.now();
@@ -65,10 +72,13 @@ export class SendLane implements FastLane {
     if (headers.origin !== undefined) return false;
     const caller = this.callers.recall(headers);
     if (caller === undefined || !this.limits.knowsAddressOf(caller)) return false;
+    // Before the body has come: who sends a part of it has a place among the requests at work.
+    const admission = this.limits.admit(caller, request.socket.remoteAddress ?? '');
+    if (admission?.isAdmitted === false) return false;
     readSmallBody(request, length, (body) => {
       const message = this.#read(chatId, body, headers['idempotency-key'] as string | undefined, caller);
-      const admission = message && this.limits.admit(caller, request.socket.remoteAddress ?? '');
-      if (message === undefined || admission?.isAdmitted === false) {
+      if (message === undefined) {
+        if (admission !== undefined) this.limits.noteAdmitted(request, admission);
         request.unshift(body);
         giveBack();
         return;
@@ -100,27 +110,44 @@ export class SendLane implements FastLane {
       return;
     }
     send.head.push('content-type', JSON_TYPE);
-    this.#answer(send, answer.status, answer.headers, answer.json);
+    this.#answer(send, answer);
   }
 
   #fail(error: unknown, send: Send): void {
     const { request, caller, requestId, startedMs } = send;
     const tell = (): void => {
       const about = { method: METHOD, route: ROUTE, requestId, traceId: traceIdOf(request.headers) };
-      const { status, headers, body }: ProblemAnswer = answerProblem(error, about);
-      this.#answer(send, status, headers, body);
+      this.#answer(send, answerProblem(error, about));
     };
     const waitMs = evenWaitMs(error, caller, performance.now() - startedMs);
     if (waitMs === 0) tell();
     else setTimeout(tell, waitMs);
   }
 
-  #answer(send: Send, status: number, headers: readonly string[], body: string): void {
-    const { request, response, requestId, startedMs } = send;
+  /** Never throws: nobody would hear of it, and the message is sent, or refused, whatever becomes of the answer. */
+  #answer(send: Send, answer: SentAnswer | ProblemAnswer): void {
+    const { response } = send;
+    try {
+      this.#write(send, answer);
+    } catch (error) {
+      this.#logger.error({
+        event: 'answer_failed',
+        message: 'A send was done, and its answer has failed.',
+        requestId: send.requestId,
+        ...errorFields(error),
+      } satisfies LogEvent);
+      if (!response.writableEnded) response.destroy();
+    }
+  }
+
+  #write(
+    { request, response, requestId, startedMs, head }: Send,
+    { status, headers, body }: SentAnswer | ProblemAnswer,
+  ): void {
     const bytes = Buffer.byteLength(body);
     this.limits.answers.add(response, request, bytes);
-    send.head.push(...headers, 'content-length', String(bytes));
-    response.writeHead(status, send.head).end(body);
+    head.push(...headers, 'content-length', String(bytes));
+    response.writeHead(status, head).end(body);
     const ms = performance.now() - startedMs;
     this.metrics.observeRequest(METHOD, ROUTE, status, ms / 1000);
     if (!this.slow.includes(ms)) return;

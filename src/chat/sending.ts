@@ -16,7 +16,8 @@ export interface SentAnswer {
   readonly status: 200 | 201;
   /** Names and values in turn. */
   readonly headers: readonly string[];
-  readonly json: string;
+  /** JSON. */
+  readonly body: string;
 }
 
 /** Sends messages as the API has it, for each of the two ways that a request can take. */
@@ -63,9 +64,9 @@ export class Sending {
 
 function answerOf(chatId: string, { version, message, replayed }: OperationResult): SentAnswer {
   const headers = [...versionHeaders(version), 'location', `/v1/chats/${chatId}/messages/${message!.seq}`];
-  const json = messageJson(message!);
-  if (replayed !== true) return { status: 201, headers, json };
-  return { status: 200, headers: [...headers, 'idempotency-replayed', 'true'], json };
+  const body = messageJson(message!);
+  if (replayed !== true) return { status: 201, headers, body };
+  return { status: 200, headers: [...headers, 'idempotency-replayed', 'true'], body };
 }
 
 function readKey(header: string | undefined): string | undefined {

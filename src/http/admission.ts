@@ -24,7 +24,7 @@ export function admitRequests(
   const admit = (caller: Caller, request: FastifyRequest): Admission | undefined => {
     // Who watches an instance must see that it is flooded.
     if (isMetrics(request) && caller.type === 'service') return undefined;
-    return limits.admit(caller, request.ip);
+    return limits.admittedBefore(request.raw) ?? limits.admit(caller, request.ip);
   };
   fastify.addHook('onRequest', (request, reply, done) => {
     const isGuarded = request.routeOptions.url?.startsWith(API_PREFIX) === true || isMetrics(request);

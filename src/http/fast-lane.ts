@@ -9,7 +9,8 @@ export interface FastLane {
    * Takes a request, or does nothing.
    *
    * @param giveBack - lets a request that was taken go the ordinary way after all. Nothing of it may have been done, and its body must be unread.
-   * @returns whether it was taken. If not, the request takes the ordinary way, which must come to the same answer.
+   * @returns whether it was taken. If not, the request takes the ordinary way, which must come to the same answer. (But for what `CORS_ORIGINS` adds
+   * to the answers of requests without an `Origin`: no browser makes such a request to another origin.)
    */
   take(request: IncomingMessage, response: ServerResponse, giveBack: () => void): boolean;
 }

@@ -7,7 +7,7 @@ export interface AnsweredRequest {
   /** Its pattern. */
   readonly route: string;
   readonly status: number;
-  /** From its coming to the end of its answer, in milliseconds. */
+  /** From its coming to its answer, in milliseconds: to the end of that, or on a fast lane to where it is handed to the connection. */
   readonly ms: number;
   readonly requestId: string;
   readonly traceId: string | undefined;

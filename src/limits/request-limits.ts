@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Caller } from '../auth/caller.js';
 import { parseRedisUrls } from '../redis/redis-address.js';
@@ -34,6 +35,7 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
   readonly #refusalLog = new RefusalLog(this.refusals);
   readonly #rates: RateLimiter | undefined;
   readonly #proofs: ProofLines;
+  readonly #admitted = new WeakMap<IncomingMessage, Admission>();
   #sharing: RateSharing | undefined;
 
   constructor(@Inject(LIMITS_OPTIONS) private readonly options: LimitsOptions) {
@@ -75,6 +77,16 @@ export class RequestLimits implements OnApplicationBootstrap, OnApplicationShutd
    */
   admit(caller: Caller, address: string): Admission | undefined {
     return this.#rates?.admit(rateKeyOf(caller, address));
+  }
+
+  /** Notes what {@link admit} has said of a request, for who looks at it again. */
+  noteAdmitted(request: IncomingMessage, admission: Admission): void {
+    this.#admitted.set(request, admission);
+  }
+
+  /** What was noted of a request that has been counted; `undefined`: it has not been. */
+  admittedBefore(request: IncomingMessage): Admission | undefined {
+    return this.#admitted.get(request);
   }
 
   /** What {@link admit} would say, without counting. */

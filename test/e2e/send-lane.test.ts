@@ -6,6 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SignJWT } from 'jose';
 import { SendLane } from '../../src/chat/send-lane.js';
+import { RequestLimits } from '../../src/limits/request-limits.js';
+import { Metrics } from '../../src/metrics/metrics.js';
 import { MessageRepository } from '../../src/storage/message-repository.js';
 import { ApiClient } from '../support/api-client.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
@@ -244,6 +246,63 @@ describe('sends that are answered before the framework sees them', () => {
     expect(await count()).toBe(before + 1);
     await send('ordinary', body, {});
     expect(await count()).toBe(before + 2);
+  });
+});
+
+describe('a limit of requests', () => {
+  it('counts those whose body does not come: nobody takes more places than they have requests', async () => {
+    const digest = createHash('sha256').update(KEY).digest('hex');
+    const limited = await startTestInstance({
+      AUTH_MODE: 'key',
+      AUTH_KEYS: `test:${digest}`,
+      RATE_LIMIT_MAX: '10',
+      RATE_LIMIT_WINDOW_MS: '60000',
+    });
+    try {
+      const head =
+        `POST /v1/chats/${chats.fast}/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEY}\r\nX-User-Id: ann\r\n` +
+        'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{';
+      // The key is known from now on.
+      await new ApiClient(limited.instance.url, undefined, KEY).get('/v1/chats/none');
+      const sockets = await Promise.all(
+        Array.from({ length: 30 }, async () => {
+          const socket = connect(Number(new URL(limited.instance.url).port), '127.0.0.1');
+          await once(socket, 'connect');
+          return socket;
+        }),
+      );
+      const refusals = sockets.map(async (socket) => {
+        socket.write(head);
+        const [answer] = (await once(socket, 'data')) as [Buffer];
+        return answer.toString().startsWith('HTTP/1.1 429 ');
+      });
+      // Ten have their places until their bodies are late; the others are told at once.
+      const told = await new Promise<number>((resolve) => {
+        let count = 0;
+        for (const refusal of refusals) void refusal.then((isRefusal) => isRefusal && ++count === 20 && resolve(count));
+      });
+      expect(told).toBe(20);
+      expect(limited.instance.app.get(RequestLimits).shedder.inFlight).toBe(10);
+      for (const socket of sockets) socket.destroy();
+      await Promise.allSettled(refusals.map((refusal) => Promise.race([refusal, delay(100)])));
+    } finally {
+      await limited.close();
+    }
+  });
+});
+
+describe('an answer that fails', () => {
+  it('ends its connection, and not the process', async () => {
+    jest.spyOn(Metrics.prototype, 'observeRequest').mockImplementationOnce(() => {
+      throw new Error('a metric is broken');
+    });
+    const api = new ApiClient(running.instance.url, undefined, KEY);
+    expect(await api.send(chats.fast, { senderId: 'ann', text: 'told' })).toMatchObject({ text: 'told' });
+    jest
+      .spyOn(RequestLimits.prototype, 'admit')
+      .mockReturnValueOnce({ isAdmitted: true, remaining: '\n' as never, restMs: 1 });
+    await expect(api.send(chats.fast, { senderId: 'ann', text: 'not told' })).rejects.toThrow();
+    expect((await api.page(chats.fast, '?limit=1')).items[0]).toMatchObject({ text: 'not told' });
   });
 });
 
