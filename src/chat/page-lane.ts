@@ -9,10 +9,8 @@ import type { FastLane } from '../http/fast-lane.js';
 import { endRequestSpan, startRequestSpan } from '../http/request-trace.js';
 import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
 import type { Metrics } from '../metrics/metrics.js';
-import { parsePageUrl } from './page-url.js';
+import { MESSAGES_ROUTE, parsePageUrl } from './page-url.js';
 import { readMinVersion } from './read-options.js';
-
-const ROUTE = '/v1/chats/:chatId/messages';
 
 /** Answers `GET /v1/chats/{chatId}/messages` when the page is held and the caller is known already. */
 export class PageLane implements FastLane {
@@ -62,7 +60,7 @@ export class PageLane implements FastLane {
       response.end(page.parts[last]!, 'latin1');
       response.uncork();
     }
-    this.metrics.observeRequest('GET', ROUTE, status, (performance.now() - startedMs) / 1000);
+    this.metrics.observeRequest('GET', MESSAGES_ROUTE, status, (performance.now() - startedMs) / 1000);
     if (isTracing()) traceHit(headers, requestId, status, startedMs);
     return true;
   }
@@ -70,7 +68,7 @@ export class PageLane implements FastLane {
 
 /** The span of a request that was answered at once: it was a hit, or it had taken the ordinary way. */
 function traceHit(headers: IncomingHttpHeaders, requestId: string, status: number, startedMs: number): void {
-  const span = startRequestSpan('GET', ROUTE, requestId, headers, startedMs);
+  const span = startRequestSpan('GET', MESSAGES_ROUTE, requestId, headers, startedMs);
   if (span === undefined) return;
   span.set({ 'scrollback.cache.family': 'messages', 'scrollback.cache.result': 'hit' });
   endRequestSpan(span, status);

@@ -7,6 +7,9 @@ export interface PageRequest {
   readonly query: PageQuery;
 }
 
+/** The pattern of the URLs that are read here. */
+export const MESSAGES_ROUTE = '/v1/chats/:chatId/messages';
+
 const PREFIX = '/v1/chats/';
 const UUID_LENGTH = 36;
 const SUFFIX = '/messages';

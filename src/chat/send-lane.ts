@@ -17,11 +17,10 @@ import { rateHeaders, type RequestLimits } from '../limits/request-limits.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { NewMessage } from '../storage/message-repository.js';
 import { chatId as chatIdSchema, sendMessageBody } from './input-schemas.js';
-import { chatOfMessagesUrl } from './page-url.js';
+import { chatOfMessagesUrl, MESSAGES_ROUTE } from './page-url.js';
 import type { Sending, SentAnswer } from './sending.js';
 
 const METHOD = 'POST';
-const ROUTE = '/v1/chats/:chatId/messages';
 
 /** A send that is being done. */
 interface Send {
@@ -116,7 +115,7 @@ export class SendLane implements FastLane {
   #fail(error: unknown, send: Send): void {
     const { request, caller, requestId, startedMs } = send;
     const tell = (): void => {
-      const about = { method: METHOD, route: ROUTE, requestId, traceId: traceIdOf(request.headers) };
+      const about = { method: METHOD, route: MESSAGES_ROUTE, requestId, traceId: traceIdOf(request.headers) };
       this.#answer(send, answerProblem(error, about));
     };
     const waitMs = evenWaitMs(error, caller, performance.now() - startedMs);
@@ -149,8 +148,15 @@ export class SendLane implements FastLane {
     head.push(...headers, 'content-length', String(bytes));
     response.writeHead(status, head).end(body);
     const ms = performance.now() - startedMs;
-    this.metrics.observeRequest(METHOD, ROUTE, status, ms / 1000);
+    this.metrics.observeRequest(METHOD, MESSAGES_ROUTE, status, ms / 1000);
     if (!this.slow.includes(ms)) return;
-    this.slow.name({ method: METHOD, route: ROUTE, status, ms, requestId, traceId: traceIdOf(request.headers) });
+    this.slow.name({
+      method: METHOD,
+      route: MESSAGES_ROUTE,
+      status,
+      ms,
+      requestId,
+      traceId: traceIdOf(request.headers),
+    });
   }
 }

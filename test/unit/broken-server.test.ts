@@ -107,22 +107,25 @@ async function lookAgain(): Promise<void> {
   for (let look = 0; look < 3; look++) await poller.pollOnce();
 }
 
-function hold(version: number): ChatEntry {
+function hold(version: number): void {
   const loaded = sampleLoadedChat(CHAT, {});
-  const entry = new ChatEntry(CHAT, { ...loaded, head: { ...loaded.head, version } });
-  state.store.installChat(entry, 'new');
-  return entry;
+  state.store.installChat(new ChatEntry(CHAT, { ...loaded, head: { ...loaded.head, version } }), 'new');
+}
+
+/** The chat has been at version 4 for long, comes to 5 and is held so; that is lost. */
+async function loseTheFifth(): Promise<void> {
+  server.move(CHAT, 4, 'old');
+  await runForLong();
+  server.move(CHAT, 5, 'new');
+  await poller.pollOnce();
+  hold(5);
+  server.break();
+  server.move(CHAT, 4, 'old');
 }
 
 describe('when the server has broken off', () => {
   it('a lost version is not kept that is given out again while what is held is compared', async () => {
-    server.move(CHAT, 4, 'old');
-    await runForLong();
-    server.move(CHAT, 5, 'new');
-    await poller.pollOnce();
-    hold(5);
-    server.break();
-    server.move(CHAT, 4, 'old');
+    await loseTheFifth();
     let times = 0;
     server.beforeVersions = () => {
       if (times++ === 0) server.move(CHAT, 5, 'new');
@@ -133,13 +136,7 @@ describe('when the server has broken off', () => {
   });
 
   it('a lost version is not kept that is given out again behind the comparison', async () => {
-    server.move(CHAT, 4, 'old');
-    await runForLong();
-    server.move(CHAT, 5, 'new');
-    await poller.pollOnce();
-    hold(5);
-    server.break();
-    server.move(CHAT, 4, 'old');
+    await loseTheFifth();
     const poll = server.poll.bind(server);
     let looks = 0;
     server.poll = async (horizon) => {
@@ -182,12 +179,7 @@ describe('when the server has broken off', () => {
   });
 
   it('who asks in doubt before the next look is not told a lost version whose number is given out again', async () => {
-    server.move(CHAT, 4, 'old');
-    await runForLong();
-    server.move(CHAT, 5, 'new');
-    await poller.pollOnce();
-    hold(5);
-    server.break();
+    await loseTheFifth();
     server.move(CHAT, 5, 'new');
     skippedMs += 10_000;
     expect(state.lease.isInDoubt).toBe(true);
