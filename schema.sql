@@ -499,12 +499,14 @@ CREATE TABLE chat_head (
   version bigint NOT NULL DEFAULT 1,
   reset_version bigint NOT NULL DEFAULT 0,
   changed_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  changed_span bigint NOT NULL GENERATED ALWAYS AS (((changed_xid)::text)::bigint >> 8) STORED,
   CONSTRAINT chat_head_pkey PRIMARY KEY (chat_id)
 ) WITH (fillfactor=70);
-CREATE INDEX chat_head_changed_xid ON chat_head USING btree (changed_xid);
+CREATE INDEX chat_head_changed_span ON chat_head USING btree (changed_span, chat_id);
 CREATE TRIGGER scrollback_keep_forward AFTER UPDATE ON chat_head FOR EACH ROW WHEN (((new.version < old.version) OR (new.last_seq < old.last_seq) OR (new.reset_version < old.reset_version))) EXECUTE FUNCTION scrollback_head_went_back();
 CREATE TRIGGER scrollback_mark_inserted BEFORE INSERT ON chat_head FOR EACH ROW WHEN ((new.changed_xid <> pg_current_xact_id())) EXECUTE FUNCTION scrollback_head_inserted();
 COMMENT ON TABLE chat_head IS 'The hot row of a chat: last seq, version (one step per change), reset_version (changes before it cannot be told any more), changed_xid (transaction of the last change; the coherence poll reads it). Stays when the chat goes.';
+COMMENT ON COLUMN chat_head.changed_span IS 'changed_xid / 256: what the coherence poll finds heads by. Updates within one span touch no index.';
 
 CREATE TABLE message (
   chat_id uuid NOT NULL,

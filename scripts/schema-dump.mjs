@@ -30,7 +30,7 @@ export async function dumpSchema(query) {
     const columns = await query(
       `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS required,
          pg_get_expr(d.adbin, d.adrelid) AS fallback, col_description(a.attrelid, a.attnum) AS comment,
-         CASE WHEN a.attcollation <> t.typcollation THEN l.collname END AS collation
+         CASE WHEN a.attcollation <> t.typcollation THEN l.collname END AS collation, a.attgenerated = 's' AS generated
        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
          LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
        WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
@@ -47,7 +47,7 @@ export async function dumpSchema(query) {
           `${column.name} ${column.type}` +
           (column.collation === null ? '' : ` COLLATE "${column.collation}"`) +
           (column.required ? ' NOT NULL' : '') +
-          (column.fallback === null ? '' : ` DEFAULT ${column.fallback}`),
+          valueClause(column),
       ),
       ...constraints.map((constraint) => `CONSTRAINT ${constraint.name} ${constraint.definition}`),
     ];
@@ -79,4 +79,10 @@ export async function dumpSchema(query) {
 
 function quote(text) {
   return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** What a column has where nobody says anything else. */
+function valueClause({ fallback, generated }) {
+  if (fallback === null) return '';
+  return generated ? ` GENERATED ALWAYS AS ${fallback} STORED` : ` DEFAULT ${fallback}`;
 }

@@ -40,7 +40,9 @@ export interface HeadPoll extends DatabaseRun {
 
 /** Where a part of a look ends. */
 export interface PollPlace {
-  readonly changedXid: string;
+  /** Horizon of the look that it continues. */
+  readonly since: string;
+  readonly changedSpan: string;
   readonly chatId: string;
 }
 
@@ -50,7 +52,7 @@ interface PollRow {
   readonly run: string;
   readonly chat_id: string | null;
   readonly version: string | null;
-  readonly changed_xid: string | null;
+  readonly changed_span: string | null;
 }
 
 /** Reads chats' heads for the coherence of caches. */
@@ -69,12 +71,19 @@ export class HeadRepository {
     const rows =
       place === undefined
         ? await this.database.query<PollRow>('coherence', POLL_HEADS, [horizon ?? null, POLL_PAGE])
-        : await this.database.query<PollRow>('coherence', POLL_MORE_HEADS, [place.changedXid, POLL_PAGE, place.chatId]);
+        : await this.database.query<PollRow>('coherence', POLL_MORE_HEADS, [
+            place.since,
+            POLL_PAGE,
+            place.changedSpan,
+            place.chatId,
+          ]);
     const changed = rows.flatMap((row) =>
       row.chat_id === null ? [] : [{ chatId: row.chat_id, version: Number(row.version) }],
     );
     const last = rows.at(-1)!;
-    const next = changed.length < POLL_PAGE ? undefined : { changedXid: last.changed_xid!, chatId: last.chat_id! };
+    const since = place?.since ?? horizon;
+    const isLast = since === undefined || changed.length < POLL_PAGE;
+    const next = isLast ? undefined : { since, changedSpan: last.changed_span!, chatId: last.chat_id! };
     const look = rows[0]!;
     return { horizon: look.horizon, ...runOf(look), changed, next };
   }

@@ -27,39 +27,51 @@ const EPOCH = `(SELECT c.system_identifier::text FROM pg_control_system() c)
  */
 const RUN = `extract(epoch FROM pg_postmaster_start_time()) || '.' || coalesce(pg_last_wal_replay_lsn()::text, '')`;
 
+/**
+ * SQL for the span of 256 transactions that one falls into, as the column `changed_span` has it: what heads are found by. (Wider spans and each look goes
+ * through more heads that it has seen; narrower ones and a chat that is written often enters a new one, and its two indexes, more often.)
+ */
+function spanOf(xid: string): string {
+  return `((${xid}::text::bigint) >> 8)`;
+}
+
 const HORIZON = `pg_snapshot_xmin(pg_current_snapshot())::text`;
 
 const HEADS = `
     FROM (SELECT ${HORIZON} AS horizon, ${EPOCH} AS epoch, ${RUN} AS run) s`;
 
 /**
- * Reads which chats have changed since the last look, in a way that no commit can slip through, oldest change first.
+ * Reads which chats have changed since the last look, in a way that no commit can slip through, oldest changes first.
  *
  * Parameters: `$1 xid8` horizon of the last look, `NULL` at the first; `$2 int` how many rows at most.
  *
  * @remarks The next horizon is the oldest transaction that is open in this statement's own snapshot. What was still open
  * in one look has its id at or above that look's horizon and is seen by a later one. (Remembering the highest id or
  * version seen would lose transactions that commit later than a younger one.) Rows may come twice; versions make that
- * harmless. There is always one row, with `chat_id` null when nothing has changed. Where there are more rows, the horizon of the
+ * harmless. Where no transaction has begun since the last look, the table is not looked into: an import may have put most of it into the present span.
+ * There is always one row, with `chat_id` null when nothing has changed. Where there are more rows, the horizon of the
  * first page counts: what changes between two pages moves behind it.
  */
 export const POLL_HEADS: Statement = {
   name: 'poll-heads',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.horizon, s.epoch, s.run, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
-      LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE h.changed_xid >= $1::xid8
-        ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
+    SELECT s.horizon, s.epoch, s.run, h.chat_id, h.version, h.changed_span${HEADS}
+      LEFT JOIN LATERAL (SELECT * FROM chat_head h
+        WHERE $1::xid8 < pg_snapshot_xmax(pg_current_snapshot())
+          AND h.changed_span >= ${spanOf('$1::xid8')} AND h.changed_xid >= $1::xid8
+        ORDER BY h.changed_span, h.chat_id LIMIT $2::int) h ON true`,
 };
 
-/** Reads the next rows of a look: parameters as of {@link POLL_HEADS}, with `$1 xid8` and `$3 uuid` of the last row. */
+/** Reads the next rows of a look: parameters as of {@link POLL_HEADS}, and `$3 bigint` and `$4 uuid` of the last row. */
 export const POLL_MORE_HEADS: Statement = {
   name: 'poll-more-heads',
   timeoutMs: POLL_TIMEOUT_MS,
   text: `
-    SELECT s.horizon, s.epoch, s.run, h.chat_id, h.version, h.changed_xid::text AS changed_xid${HEADS}
-      LEFT JOIN LATERAL (SELECT * FROM chat_head h WHERE (h.changed_xid, h.chat_id) > ($1::xid8, $3::uuid)
-        ORDER BY h.changed_xid, h.chat_id LIMIT $2::int) h ON true`,
+    SELECT s.horizon, s.epoch, s.run, h.chat_id, h.version, h.changed_span${HEADS}
+      LEFT JOIN LATERAL (SELECT * FROM chat_head h
+        WHERE (h.changed_span, h.chat_id) > ($3::bigint, $4::uuid) AND h.changed_xid >= $1::xid8
+        ORDER BY h.changed_span, h.chat_id LIMIT $2::int) h ON true`,
 };
 
 /** Reads the versions of chats. Parameter: `$1 uuid[]` chat ids. There is always a row, with `chat_id` null where no chat is there. */
@@ -79,7 +91,8 @@ export const SETTLE_HEADS: Statement = {
   name: 'settle-heads',
   text: `
     UPDATE chat_head SET changed_xid = pg_current_xact_id()
-    WHERE changed_xid >= pg_snapshot_xmax(pg_current_snapshot())`,
+    WHERE changed_span >= ${spanOf('pg_snapshot_xmax(pg_current_snapshot())')}
+      AND changed_xid >= pg_snapshot_xmax(pg_current_snapshot())`,
 };
 
 /**

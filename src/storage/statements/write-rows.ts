@@ -169,7 +169,7 @@ export const MOVE_HEADS: Statement = {
   text: `
     UPDATE chat_head h SET last_seq = x.last_seq, version = x.version, changed_xid = pg_current_xact_id()
     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS x (chat_id, last_seq, version)
-    WHERE h.chat_id = x.chat_id`,
+    WHERE h.chat_id = x.chat_id AND h.chat_id = ANY ($1::uuid[])`,
 };
 
 /**
