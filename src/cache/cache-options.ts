@@ -37,6 +37,8 @@ export interface CacheOptions {
   readonly redisUrl?: string | undefined;
   /** Whether instances share what they have loaded in Redis; absent: `off`. */
   readonly sharedCache?: SharedCache | undefined;
+  /** Changes of peers that are applied to a chat which nobody reads here; absent: 32. */
+  readonly maxUnseenChanges?: number | undefined;
 }
 
 /** What to do with reads that cannot be told to be fresh. */
@@ -50,6 +52,13 @@ export const CACHE_OPTIONS = Symbol('CacheOptions');
 
 /** How old what is told as fresh may be unless told otherwise, in milliseconds. */
 export const DEFAULT_STALENESS_BOUND_MS = 5000;
+
+/**
+ * Changes of peers that are applied to a chat which nobody reads here, unless told otherwise. By then they have cost about what it costs to ask the database
+ * once for all that is missing, so that in all no more than twice the cheaper of the two is spent, however long it takes until somebody reads it (the ski
+ * rental problem: Karlin et al., "Competitive snoopy caching", 1988).
+ */
+export const DEFAULT_MAX_UNSEEN_CHANGES = 32;
 
 /** Where instances share what they have loaded. */
 export type SharedCache = 'off' | 'redis';

@@ -1,10 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CACHE_OPTIONS, DEFAULT_STALENESS_BOUND_MS, type CacheMode, type CacheOptions } from './cache-options.js';
+import {
+  CACHE_OPTIONS,
+  DEFAULT_MAX_UNSEEN_CHANGES,
+  DEFAULT_STALENESS_BOUND_MS,
+  type CacheMode,
+  type CacheOptions,
+} from './cache-options.js';
 import { AppliedLog } from './coherence/applied-log.js';
 import { EarlyChanges } from './coherence/early-changes.js';
 import { Lease } from './coherence/lease.js';
 import type { RepairCause } from './coherence/protocol.js';
 import { VersionWaits } from './coherence/version-waits.js';
+import type { ChatEntry } from './local/chat-entry.js';
 import { DEFAULT_POLICY, makePolicy } from './local/eviction/policies.js';
 import { MemoryStore } from './local/memory-store.js';
 import { FillBoard } from './read/fill-board.js';
@@ -51,12 +58,14 @@ export class CacheState implements ReadState {
   run: string | undefined;
   /** Run of the server that what is held was compared with; `undefined` while there is none. */
   comparedRun: string | undefined;
+  readonly #maxUnseenChanges: number;
   #mode: CacheMode;
   #epoch: string | undefined;
 
   constructor(@Inject(CACHE_OPTIONS) readonly options: CacheOptions) {
     this.store = storeOf(options, options.maxBytes);
     this.lease = new Lease(options.stalenessBoundMs ?? DEFAULT_STALENESS_BOUND_MS);
+    this.#maxUnseenChanges = options.maxUnseenChanges ?? DEFAULT_MAX_UNSEEN_CHANGES;
     this.#mode = options.mode;
   }
 
@@ -93,6 +102,17 @@ export class CacheState implements ReadState {
     if (entry === undefined || entry.heardVersion >= version) return;
     entry.hear(version, cause);
     if (cause === 'poll') this.onFoundChanged(chatId, version);
+  }
+
+  /** Whether changes of peers are worth applying to what is held of a chat: somebody reads it here. */
+  isSought(entry: ChatEntry): boolean {
+    return entry.unseenChanges < this.#maxUnseenChanges;
+  }
+
+  /** Learns of changes of a chat that nobody reads here: all of them from one version to another, and not what they are. */
+  noteSkipped(chatId: string, from: number, to: number): void {
+    this.store.getChat(chatId)?.skip(from, to);
+    this.noteVersion(chatId, to, 'bus');
   }
 
   addUserChat(userId: string, chatId: string): void {

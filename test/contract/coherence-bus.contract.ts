@@ -161,7 +161,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
         ]),
       );
       expect(bob.ear.of(sent.chatId)).toEqual([
-        { chatId: sent.chatId, run: RUN, version: 2, publishedAtMs: expect.any(Number) },
+        { chatId: sent.chatId, run: RUN, version: 2, skippedFrom: 2, publishedAtMs: expect.any(Number) },
       ]);
       expect(bob.ear.of(made.chatId)[0]?.changes).toEqual(made);
     });

@@ -62,6 +62,7 @@ export interface CacheUnderTestOptions {
   /** Tells the lease the time; absent: the machine's. */
   readonly clock?: Clock;
   readonly stalenessBoundMs?: number;
+  readonly maxUnseenChanges?: number;
 }
 
 /** The cache with its real parts, over a database in memory whose answers come when the test lets them. */
@@ -89,6 +90,7 @@ export class CacheUnderTest {
       bus = new NoBus(),
       clock = systemClock,
       stalenessBoundMs = NO_BOUND_MS,
+      maxUnseenChanges,
     }: CacheUnderTestOptions = {},
   ) {
     const ask = async <T>(name: string, read: () => T): Promise<T> => {
@@ -139,6 +141,7 @@ export class CacheUnderTest {
       pollMs: 1_000_000,
       stalenessBoundMs,
       staleReads,
+      maxUnseenChanges,
     });
     Object.assign(this.state, { lease: new Lease(stalenessBoundMs, clock) });
     this.state.lease.confirm(this.state.lease.now());

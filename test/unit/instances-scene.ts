@@ -67,17 +67,19 @@ export class InstancesScene {
     this.database.commit(CHATS[0], { type: 'create', userIds: ['alice', 'bob'], lastSeq: LONG_SEQ });
     this.database.commit(CHATS[1], { type: 'create', userIds: ['bob', 'carol'], lastSeq: 3 });
     const network = new LossyNetwork((message) => this.#carry(message));
-    const make = (name: string): Instance => {
+    const make = (name: string, maxUnseenChanges?: number): Instance => {
       const bus = network.connect();
       const tested = new CacheUnderTest(this.database, (step) => this.#pass(`${name}: ${step}`), {
         maxBytes,
         bus,
         stalenessBoundMs: BOUND_MS,
         clock: () => ({ monotonicMs: this.#nowMs, wallMs: this.#nowMs }),
+        ...(maxUnseenChanges === undefined ? {} : { maxUnseenChanges }),
       });
       return { name, tested, bus, seen: new Map(), held: { history: '', versions: new Map() } };
     };
-    this.instances = [make('one'), make('other')];
+    // The other one soon skips what nobody reads there.
+    this.instances = [make('one'), make('other', 1)];
   }
 
   /** Both listen and take their first look. */

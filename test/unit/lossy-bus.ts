@@ -60,6 +60,6 @@ export class LossyBus implements CoherenceBus {
     const concernsMembers = changes.changes.some(({ type }) => type === 'created' || type === 'participant');
     const isWanted = this.#listener?.wants(chatId, concernsMembers) === true;
     const heard = { chatId, run, version: changes.changes.at(-1)!.version, publishedAtMs: Date.now() };
-    this.#listener?.onHeard(isWanted ? { ...heard, changes } : heard);
+    this.#listener?.onHeard({ ...heard, ...(isWanted ? { changes } : { skippedFrom: changes.changes[0]!.version }) });
   }
 }

@@ -41,18 +41,25 @@ export class Peers implements ChangeListener, BusListener, OnApplicationShutdown
 
   wants(chatId: string, concernsMembers: boolean): boolean {
     // Who comes into a chat that is not held belongs into the index of theirs that may be.
-    return concernsMembers || this.state.store.getChat(chatId) !== undefined || this.state.board.has(chatId);
+    if (concernsMembers || this.state.board.has(chatId)) return true;
+    const entry = this.state.store.getChat(chatId);
+    return entry !== undefined && this.state.isSought(entry);
   }
 
-  onHeard({ chatId, run, version, changes, publishedAtMs }: HeardChanges): void {
+  onHeard({ chatId, run, version, skippedFrom, changes, publishedAtMs }: HeardChanges): void {
     if (run !== this.state.run) {
       // One of us has not noticed yet that the database is another one than before, or has broken off and may have lost what is told.
       this.poller.pollSoon();
       return;
     }
-    if (changes === undefined) this.state.noteVersion(chatId, version, 'bus');
-    else this.applier.onHeard(changes);
-    this.stats.noteLag((Date.now() - publishedAtMs) / 1000);
+    if (changes !== undefined) {
+      this.applier.onHeard(changes);
+      this.stats.noteLag((Date.now() - publishedAtMs) / 1000);
+    } else if (skippedFrom !== undefined) {
+      this.state.noteSkipped(chatId, skippedFrom, version);
+    } else {
+      this.state.noteVersion(chatId, version, 'bus');
+    }
   }
 
   onGap(): void {

@@ -191,8 +191,8 @@ export class Poller implements OnApplicationShutdown {
       const chatIds = held.slice(from, from + COMPARED_CHATS);
       const { versions } = await this.heads.findVersions(chatIds);
       for (const chatId of chatIds) {
-        const heldVersion = this.state.store.getChat(chatId)?.version ?? 0;
-        if (heldVersion > (versions.get(chatId) ?? 0)) this.applier.forget(chatId);
+        const knownThrough = this.state.store.getChat(chatId)?.knownThrough ?? 0;
+        if (knownThrough > (versions.get(chatId) ?? 0)) this.applier.forget(chatId);
       }
     }
   }
@@ -205,7 +205,8 @@ export class Poller implements OnApplicationShutdown {
       // While somebody's transaction stays open, every look sees the same chats again.
       if (this.#asked.get(chatId) === version) continue;
       const entry = this.state.store.getChat(chatId);
-      if (entry === undefined || entry.isBehind) unknown.push(chatId);
+      // Of who came into a chat whose changes were all heard of, and skipped, was heard as well.
+      if (entry === undefined || entry.knownThrough < version) unknown.push(chatId);
     }
     await this.#findJoined(unknown);
   }

@@ -13,6 +13,9 @@
  *   - v > e + 1: *early*. Something is missing in between: the entry is behind. The change is kept for a while and applied when what is
  *     missing comes: buses bring the changes of two writers in any order.
  *
+ * **Skip.** A repair costs what applying some thirty changes does. So many changes of peers are applied to a chat that nobody reads here; of
+ * further ones the entry hears the version, as if the peer had told no more, until its next reader has it repaired.
+ *
  * **Version heard of.** A peer that tells a version only, the poll, or a query that finds the database ahead makes the entry behind.
  *
  * **Repair.** The next reader of an entry that is behind brings it up to date: by the since-query, which tells everything that has a

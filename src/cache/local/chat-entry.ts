@@ -44,6 +44,10 @@ export class ChatEntry extends Resident {
   source: AppliedFrom = 'fill';
   /** Reads since it came into the cache. */
   hits = 0;
+  /** Changes of peers that were applied since it was read last. */
+  unseenChanges = 0;
+  /** The highest version up to which changes were skipped, none being missed. */
+  #skippedThrough = 0;
   lastSeq: number;
   /** Lowest seq that has a message, one more than {@link lastSeq} when none has. */
   readonly firstSeq: number;
@@ -94,6 +98,16 @@ export class ChatEntry extends Resident {
   /** Whether something is missing that is known to be there. */
   get isBehind(): boolean {
     return this.version < this.heardVersion;
+  }
+
+  /** Version up to which every change was heard of, be it that it was skipped. */
+  get knownThrough(): number {
+    return Math.max(this.version, this.#skippedThrough);
+  }
+
+  /** Takes note of changes from one version to another that are not applied. That the entry is behind, {@link hear} has to tell. */
+  skip(from: number, to: number): void {
+    if (from <= this.knownThrough + 1) this.#skippedThrough = Math.max(this.#skippedThrough, to);
   }
 
   /** Learns of a higher version than any before. */

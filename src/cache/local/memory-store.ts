@@ -103,6 +103,7 @@ export class MemoryStore {
   touch(entry: ChatEntry, fromIndex = 0, toIndex = -1): void {
     if (!isHeld(entry)) return;
     entry.hits++;
+    entry.unseenChanges = 0;
     for (let index = fromIndex; index <= toIndex; index++) {
       const block = entry.blocks.get(index);
       if (block !== undefined && isHeld(block)) this.#shelf.touch(block);

@@ -75,6 +75,10 @@ export class ChangeApplier implements ChangeListener {
       case 'ignore':
         return;
       case 'early':
+        if (!this.state.isSought(entry)) {
+          this.state.noteSkipped(chatId, change.version, change.version);
+          return;
+        }
         this.state.early.keep(chatId, change);
         this.state.noteVersion(chatId, change.version, 'gap');
         return;
@@ -92,6 +96,7 @@ export class ChangeApplier implements ChangeListener {
         this.forget(entry.chatId);
         return;
       }
+      if (from === 'bus') entry.unseenChanges++;
       this.state.store.recharge(entry, seqs);
       this.state.applied.note(entry.chatId, entry.version, kindOf(next), from);
       next = this.state.early.take(entry.chatId, entry.version + 1);

@@ -83,12 +83,14 @@ export function decodeMessage(
       // A comparison with NaN is false: what is not a number is not sound either.
       if (!isSound || !(bodyEnd <= text.length)) return undefined;
       const told = { chatId: chatId!, run: head.run, version, publishedAtMs: head.sentAtMs };
-      if (bodyEnd > lineEnd + 1 && wants(chatId!, flag === 'm')) {
+      if (bodyEnd === lineEnd + 1) {
+        heard.push(told);
+      } else if (wants(chatId!, flag === 'm')) {
         const changes = readChanges(text.slice(lineEnd + 1, bodyEnd), first, version);
         if (changes === undefined) return undefined;
         heard.push({ ...told, changes: asCommitted({ chatId: chatId!, changes }) });
       } else {
-        heard.push(told);
+        heard.push({ ...told, skippedFrom: first });
       }
       at = bodyEnd;
     }

@@ -9,6 +9,8 @@ export interface HeardChanges {
   readonly version: number;
   /** The steps that led there, ascending and without a gap; absent when only the version was told, or the listener did not want them. */
   readonly changes?: Committed<ChatChanges>;
+  /** Version of the first of the steps that the listener did not want. */
+  readonly skippedFrom?: number;
   /** When the peer published it: milliseconds since 1970 by its clock. */
   readonly publishedAtMs: number;
 }
