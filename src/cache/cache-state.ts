@@ -111,8 +111,11 @@ export class CacheState implements ReadState {
 
   /** Learns of changes of a chat that nobody reads here: all of them from one version to another, and not what they are. */
   noteSkipped(chatId: string, from: number, to: number): void {
-    this.store.getChat(chatId)?.skip(from, to);
-    this.noteVersion(chatId, to, 'bus');
+    this.board.noteVersion(chatId, to);
+    const entry = this.store.getChat(chatId);
+    if (entry === undefined) return;
+    entry.skip(from, to);
+    if (entry.heardVersion < to) entry.hear(to, 'bus');
   }
 
   addUserChat(userId: string, chatId: string): void {

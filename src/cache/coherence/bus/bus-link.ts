@@ -6,8 +6,8 @@ export interface LaneMessage {
 
 /** Who hears what comes over a {@link BusLink}. */
 export interface LinkListener {
-  /** Own messages come as well: they prove that the link is whole. */
-  onMessage(text: string, lane: number): void;
+  /** Text in UTF-8. Own messages come as well: they prove that the link is whole. */
+  onMessage(message: Buffer, lane: number): void;
   /** The link has broken, and is of no use until it is opened again. Told of a link that was opened, never of one that is being closed. */
   onLost(reason: string): void;
 }

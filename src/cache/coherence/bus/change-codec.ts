@@ -16,6 +16,8 @@ import type { HeardChanges } from './coherence-bus.js';
 
 const FORMAT = 3;
 
+const LINE_FEED = 0x0a;
+
 const CHANGE_TYPES: ReadonlySet<unknown> = new Set(['message', 'participant', 'chat', 'created', 'removed']);
 
 /** Who sent a message, and when. */
@@ -61,17 +63,18 @@ export function encodeVersion(chatId: string, version: number): string {
  * @returns `undefined` when it cannot be read, be it in part: half of what a broken message says may be wrong as well.
  */
 export function decodeMessage(
-  text: string,
+  bytes: Buffer,
   self: string,
   wants: (chatId: string, concernsMembers: boolean) => boolean,
 ): DecodedMessage | undefined {
   try {
-    const headEnd = text.indexOf('\n');
-    const head = readHead(text.slice(0, headEnd));
-    if (headEnd < 0 || head === undefined) return undefined;
+    const headEnd = bytes.indexOf(LINE_FEED);
+    const head = headEnd < 0 ? undefined : readHead(bytes.toString('utf8', 0, headEnd));
+    if (head === undefined) return undefined;
     if (head.sender === self) return { head, heard: [] };
+    const text = bytes.toString('utf8', headEnd + 1);
     const heard: HeardChanges[] = [];
-    for (let at = headEnd + 1; at < text.length;) {
+    for (let at = 0; at < text.length;) {
       const lineEnd = text.indexOf('\n', at);
       if (lineEnd < 0) return undefined;
       const [chatId, from, to, flag, length, ...rest] = text.slice(at, lineEnd).split(' ');

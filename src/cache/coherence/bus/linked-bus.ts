@@ -174,7 +174,7 @@ export class LinkedBus implements CoherenceBus {
     this.#state = 'opening';
     try {
       await this.link.open({
-        onMessage: (text, lane) => this.#receive(text, lane),
+        onMessage: (message, lane) => this.#receive(message, lane),
         onLost: (reason) => this.#giveUp(reason),
       });
     } catch (error) {
@@ -266,11 +266,11 @@ export class LinkedBus implements CoherenceBus {
     else if (!this.#outbox.isEmpty) this.#planFlush();
   }
 
-  #receive(text: string, lane: number): void {
+  #receive(bytes: Buffer, lane: number): void {
     const listener = this.#listener;
     // A link that is being opened listens already; what it brings is as good.
     if (this.#isStopped || this.#state === 'closed' || listener === undefined) return;
-    const message = decodeMessage(text, this.#sender, (chatId, members) => listener.wants(chatId, members));
+    const message = decodeMessage(bytes, this.#sender, (chatId, members) => listener.wants(chatId, members));
     if (message === undefined) {
       this.#unreadable++;
       return;

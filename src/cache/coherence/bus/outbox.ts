@@ -32,6 +32,8 @@ interface Frame {
   readonly chatId: string;
   readonly version: number;
   readonly text: string;
+  /** Of the text in UTF-8. */
+  readonly bytes: number;
 }
 
 /** What waits for being sent by a bus, in bounded memory: changes in full, past that chats' versions, past that nothing. */
@@ -70,8 +72,9 @@ export class Outbox {
     const { version } = changes.changes.at(-1)!;
     if (inFull && this.#waitingLength < MAX_WAITING_LENGTH) {
       const text = encodeChanges(changes);
-      if (Buffer.byteLength(text) <= this.shape.maxMessageBytes - HEAD_BYTES) {
-        this.#frames.push({ run, chatId, version, text });
+      const bytes = Buffer.byteLength(text);
+      if (bytes <= this.shape.maxMessageBytes - HEAD_BYTES) {
+        this.#frames.push({ run, chatId, version, text, bytes });
         this.#waitingLength += text.length;
         return;
       }
@@ -101,9 +104,8 @@ export class Outbox {
     const messages: LaneMessage[] = [];
     const open = new Map<number, OpenMessage>();
     const close = (lane: number, { parts }: OpenMessage): void => void messages.push({ lane, text: parts.join('') });
-    for (const { run, chatId, text } of taken) {
+    for (const { run, chatId, text, bytes } of taken) {
       const lane = laneOf(chatId);
-      const bytes = Buffer.byteLength(text);
       let message = open.get(lane);
       if (message !== undefined && (message.run !== run || message.bytes + bytes > this.shape.maxMessageBytes)) {
         close(lane, message);
@@ -134,7 +136,7 @@ export class Outbox {
       if (length >= MAX_SEND_LENGTH) break;
       const text = encodeVersion(chatId, version);
       length += text.length;
-      taken.push({ run, chatId, version, text });
+      taken.push({ run, chatId, version, text, bytes: text.length });
       this.#versions.delete(chatId);
     }
     return taken;

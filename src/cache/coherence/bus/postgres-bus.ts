@@ -21,7 +21,7 @@ class PostgresLink implements BusLink {
   }
 
   async open({ onMessage, onLost }: LinkListener): Promise<void> {
-    await this.channel.open(CHANNEL, { onNotification: (payload) => onMessage(payload, 0), onLost });
+    await this.channel.open(CHANNEL, { onNotification: (payload) => onMessage(Buffer.from(payload), 0), onLost });
   }
 
   async send(messages: readonly LaneMessage[]): Promise<void> {

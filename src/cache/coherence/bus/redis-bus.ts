@@ -127,7 +127,7 @@ class RedisLink implements BusLink {
     const found = await Promise.all(addresses.map(shardOf));
     await Promise.all(
       found.map(async ({ listening }, lane) => {
-        await listening.sSubscribe(this.#channels[lane]!, (text) => onMessage(text, lane));
+        await listening.sSubscribe(this.#channels[lane]!, (message) => onMessage(message, lane), true);
       }),
     );
     if (this.#session !== session) throw new Error('The link to Redis was lost while it was being opened.');
