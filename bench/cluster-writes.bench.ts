@@ -13,7 +13,7 @@ const MESSAGES_PER_CHAT = 100;
 const ROUNDS = 5;
 const WARM_UP_MS = 600;
 const MEASURED_MS = 4000;
-const CONNECTIONS = 64;
+const CONNECTIONS = [64, 512] as const;
 const REQUESTS = 10_000;
 
 type WriteSlice = LoadReport & Slice;
@@ -42,7 +42,7 @@ export async function benchClusterWrites(source: string | undefined): Promise<vo
     const senderIds = Array.from({ length: 200 }, (_, index) => `user-${index + 1}`);
     const chatIds = databases[0]!.chatIds;
     const requests = sendRequests(REQUESTS, { chatIds, senderIds, texts });
-    const side = (title: string, cluster: Cluster) => ({
+    const side = (title: string, cluster: Cluster, connections: number) => ({
       title,
       run: async (seed: number): Promise<WriteSlice> => {
         const { port, pid } = cluster.instances[0]!;
@@ -50,7 +50,7 @@ export async function benchClusterWrites(source: string | undefined): Promise<vo
           port,
           serverPid: pid!,
           requests,
-          connections: CONNECTIONS,
+          connections,
           warmUpMs: WARM_UP_MS,
           measuredMs: MEASURED_MS,
           seed,
@@ -59,31 +59,33 @@ export async function benchClusterWrites(source: string | undefined): Promise<vo
         return { ...report, perSecond: report.requestsPerSecond };
       },
     });
-    const sides = { three: side('with two peers', three), alone: side('alone', alone) };
     const all = {
       query: async (sql: string): Promise<never[]> => {
         for (const database of databases) await database.query(sql);
         return [];
       },
     };
-    const slices = await alternate(all, sides, ROUNDS);
-    writeSection(
-      'Writes with peers',
-      `\`POST /v1/chats/{chatId}/messages\` over ${CONNECTIONS} keep-alive connections to one instance, which has a core of its own: alone without a ` +
-        `bus, and with two others that hold the same ${CHATS.toLocaleString('en')} chats and are told of every message over Redis. The peers, Redis, ` +
-        'PostgreSQL and the client share the other cores, so that with few cores the peers’ work slows PostgreSQL down; the CPU time of the ' +
-        'writer for a message shows what publishing costs.',
-      [
-        ...ratiosToFirst('messages per second with two peers and the bus over Redis /', sides, slices),
-        {
-          table: 'CPU time of the writer for a message, alone / with two peers',
-          name: 'alone',
-          rounds: slices.three.map(({ serverCpuUs }, round) => slices.alone[round]!.serverCpuUs! / serverCpuUs!),
-          unit: '',
-        },
-        ...tablesOf(sides, slices),
-      ],
-    );
+    for (const connections of CONNECTIONS) {
+      const sides = { three: side('with two peers', three, connections), alone: side('alone', alone, connections) };
+      const slices = await alternate(all, sides, ROUNDS);
+      writeSection(
+        connections === CONNECTIONS[0] ? 'Writes with peers' : `Writes with peers, ${connections} connections`,
+        `\`POST /v1/chats/{chatId}/messages\` over ${connections} keep-alive connections to one instance, which has a core of its own: alone without a ` +
+          `bus, and with two others that hold the same ${CHATS.toLocaleString('en')} chats and are told of every message over Redis. ` +
+          'Nobody reads at those, as where requests are routed by chat. The peers, Redis, PostgreSQL and the client share the other cores, so that with few cores the peers’ work slows PostgreSQL down; the CPU time of the ' +
+          'writer for a message shows what publishing costs.',
+        [
+          ...ratiosToFirst('messages per second with two peers and the bus over Redis /', sides, slices),
+          {
+            table: 'CPU time of the writer for a message, alone / with two peers',
+            name: 'alone',
+            rounds: slices.three.map(({ serverCpuUs }, round) => slices.alone[round]!.serverCpuUs! / serverCpuUs!),
+            unit: '',
+          },
+          ...tablesOf(sides, slices),
+        ],
+      );
+    }
   } finally {
     load.stop();
     for (const cluster of clusters) await cluster.close();

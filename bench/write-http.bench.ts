@@ -9,7 +9,7 @@ const ROUNDS = 5;
 const WARM_UP_MS = 600;
 const MEASURED_MS = 4000;
 /** A backend or two, and the connections of many: the more wait at once, the larger the batches that both sides' database sees. */
-const CONNECTIONS = [64, 512] as const;
+const CONNECTIONS = [64, 128, 512] as const;
 const REQUESTS = 10_000;
 
 /** Sends over HTTP, as fast as they are acknowledged, against what teams write otherwise. */

@@ -3,6 +3,7 @@ import type { SeededBug } from './seeded-bug.js';
 const POLLER = 'src/cache/coherence/poller.ts';
 const PEERS = 'src/cache/coherence/peers.ts';
 const CRASH_TEST = 'test/integration/server-crash.test.ts';
+const SKIPPED_TEST = 'test/unit/skipped-changes.test.ts';
 const SHARED_CRASH_TEST = 'test/integration/shared-cache-crash.test.ts';
 const PEERS_TEST = 'test/unit/peers.test.ts';
 
@@ -53,6 +54,36 @@ export const PEER_BUGS: readonly SeededBug[] = [
       name: 'what instances share in Redis and PostgreSQL loses in a crash of the whole server is taken by nobody, though its version is given out again',
     },
     message: 'Received: "lost"',
+  },
+  {
+    name: 'look-behind-its-span',
+    does: 'looks for changes in the spans of transactions behind the one in which the last look ended.',
+    file: 'src/storage/statements/poll-heads.ts',
+    edits: [{ find: "h.changed_span >= ${spanOf('$1::xid8')}", replace: "h.changed_span > ${spanOf('$1::xid8')}" }],
+    caughtBy: {
+      file: 'test/integration/poll-heads.test.ts',
+      name: 'heads that have not changed since a look are not told, though they are found by the same span of transactions',
+    },
+  },
+  {
+    name: 'skipped-and-served',
+    does: 'skips what a peer has changed in a chat that nobody reads here, and serves its next reader what was there before.',
+    file: 'src/cache/cache-state.ts',
+    edits: [{ find: "if (entry.heardVersion < to) entry.hear(to, 'bus');", replace: '' }],
+    caughtBy: {
+      file: SKIPPED_TEST,
+      name: 'changes of peers to a chat that nobody reads here are applied for a while, and then skipped: its next reader has it repaired',
+    },
+  },
+  {
+    name: 'skipped-taken-for-whole',
+    does: 'takes changes that were skipped for all that there were, although the bus has lost one between them.',
+    file: 'src/cache/local/chat-entry.ts',
+    edits: [{ find: 'if (from <= this.knownThrough + 1) this.#skippedThrough', replace: 'this.#skippedThrough' }],
+    caughtBy: {
+      file: SKIPPED_TEST,
+      name: 'changes of peers to a chat that nobody reads here are not taken for whole where the bus has lost some: the poll asks who has come',
+    },
   },
   {
     name: 'run-told-by-its-start',
