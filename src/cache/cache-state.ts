@@ -99,7 +99,9 @@ export class CacheState implements ReadState {
   noteVersion(chatId: string, version: number, cause: RepairCause): void {
     this.board.noteVersion(chatId, version);
     const entry = this.store.getChat(chatId);
-    if (entry === undefined || entry.heardVersion >= version) return;
+    if (entry === undefined) return;
+    if (cause === 'read') entry.toldVersion = Math.max(entry.toldVersion, version);
+    if (entry.heardVersion >= version) return;
     entry.hear(version, cause);
     if (cause === 'poll') this.onFoundChanged(chatId, version);
   }
@@ -116,6 +118,8 @@ export class CacheState implements ReadState {
     if (entry === undefined) return;
     entry.skip(from, to);
     if (entry.heardVersion < to) entry.hear(to, 'bus');
+    // Who waits for it has it repaired.
+    this.waits.note(chatId, to);
   }
 
   addUserChat(userId: string, chatId: string): void {

@@ -186,4 +186,26 @@ describe('when the server has broken off', () => {
     await doubts.settle(CHAT, {});
     expect(state.store.getChat(CHAT)).toBeUndefined();
   });
+
+  it('who asks in doubt before the next look has what is behind dropped, not repaired over the break', async () => {
+    await loseTheFifth();
+    state.noteSkipped(CHAT, 6, 6);
+    server.move(CHAT, 7, 'new');
+    skippedMs += 10_000;
+    await doubts.settle(CHAT, {});
+    expect(state.store.getChat(CHAT)).toBeUndefined();
+  });
+
+  it('what was heard of and skipped is not taken for known when it is lost', async () => {
+    server.move(CHAT, 4, 'old');
+    await runForLong();
+    hold(4);
+    server.move(CHAT, 5, 'new');
+    state.noteSkipped(CHAT, 5, 5);
+    await poller.pollOnce();
+    server.break();
+    server.move(CHAT, 4, 'old');
+    await lookAgain();
+    expect(state.store.getChat(CHAT)).toBeUndefined();
+  });
 });

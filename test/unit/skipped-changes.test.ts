@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { ScrollbackError } from '../../src/common/scrollback-error.js';
 import { expectHeldAsInDatabase, expectLedger } from './cache-expectations.js';
 import { CacheUnderTest } from './cache-under-test.js';
 import { FakeDatabase, type Write } from './fake-database.js';
@@ -9,10 +10,13 @@ const CHAT = sampleChatId(1);
 const SEND: Write = { type: 'send', senderId: 'bob' };
 /** Changes that are applied although nobody reads the chat. */
 const APPLIED = 3;
+const BOUND_MS = 5000;
 
 let database: FakeDatabase;
 let steps: string[];
 let losesAll: boolean;
+let isAway: boolean;
+let passedMs: number;
 let writer: CacheUnderTest;
 let other: CacheUnderTest;
 
@@ -20,16 +24,23 @@ beforeEach(async () => {
   database = new FakeDatabase();
   database.commit(CHAT, { type: 'create', userIds: ['alice', 'bob'], lastSeq: 5 });
   losesAll = false;
+  isAway = false;
+  passedMs = 0;
   const network = new LossyNetwork((message) => {
     if (!losesAll) message.to.deliver(message);
   });
   steps = [];
   const noteStep = (step: string): Promise<void> => {
     if (step.endsWith('reads')) steps.push(step);
-    return Promise.resolve();
+    return isAway ? Promise.reject(new ScrollbackError('database_unavailable', 'It is away.')) : Promise.resolve();
   };
   writer = new CacheUnderTest(database, () => Promise.resolve(), { bus: network.connect() });
-  other = new CacheUnderTest(database, noteStep, { bus: network.connect(), maxUnseenChanges: APPLIED });
+  other = new CacheUnderTest(database, noteStep, {
+    bus: network.connect(),
+    maxUnseenChanges: APPLIED,
+    stalenessBoundMs: BOUND_MS,
+    clock: () => ({ monotonicMs: passedMs, wallMs: passedMs }),
+  });
   for (const each of [writer, other]) {
     await each.peers.start();
     await each.poller.pollOnce();
@@ -110,5 +121,60 @@ describe('changes of peers to a chat that nobody reads here', () => {
     write(1);
     await other.poller.pollOnce();
     expect((await other.cache.getUserChats('carol')).value.items.map(({ chat }) => chat.id)).toEqual([CHAT]);
+  });
+
+  it('do not keep who waits for one of them waiting', async () => {
+    write(APPLIED);
+    other.state.hearsPeers = true;
+    const waiting = jest.spyOn(other.state.waits, 'until');
+    const reading = other.cache.getMessages(CHAT, {}, { minVersion: version() + 1 });
+    write(1);
+    let isTold = false;
+    void (waiting.mock.results[0]!.value as Promise<void>).then(() => (isTold = true));
+    // Not at the end of its time.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isTold).toBe(true);
+    expect((await reading)!.version).toBe(version());
+  });
+
+  it('leave a service what was there before, as stale, while the database is away', async () => {
+    await other.cache.getUserChats('alice');
+    write(APPLIED + 1);
+    isAway = true;
+    const read = () => other.cache.getMessages(CHAT);
+    expect(await read()).toMatchObject({ source: 'stale', version: version() - 1 });
+    passedMs += 2 * BOUND_MS;
+    expect(await read()).toMatchObject({ source: 'stale', version: version() - 1 });
+    const inbox = await other.cache.getUserChats('alice');
+    expect(inbox.source).toBe('stale');
+    expect(inbox.value.items.map(({ chat }) => chat.version)).toEqual([version() - 1]);
+    await expect(other.cache.getMessages(CHAT, {}, { minVersion: version() })).rejects.toThrow('away');
+  });
+
+  it('are not told as never made once somebody has been told of them', async () => {
+    write(APPLIED + 1);
+    // An answer to a writer here.
+    other.announce(CHAT, database.commit(CHAT, SEND)!);
+    isAway = true;
+    await expect(other.cache.getMessages(CHAT)).rejects.toThrow('away');
+    passedMs += 2 * BOUND_MS;
+    await expect(other.cache.getMessages(CHAT)).rejects.toThrow('away');
+  });
+
+  it('are told to who has many such chats, and what else is held of them stays', async () => {
+    const chatIds = Array.from({ length: 20 }, (_unused, n) => sampleChatId(10 + n));
+    for (const chatId of chatIds) {
+      database.commit(chatId, { type: 'create', userIds: ['dora'], lastSeq: 5 });
+      await other.cache.getMessages(chatId);
+      for (let n = 0; n <= APPLIED; n++) writer.announce(chatId, database.commit(chatId, SEND)!);
+    }
+    steps = [];
+    const inbox = await other.cache.getUserChats('dora');
+    expect(inbox.value.items.every(({ chat }) => chat.version === database.state(chat.id).version)).toBe(true);
+    expect(new Set(steps)).toEqual(new Set(['loadUserChats reads', 'loadChanges reads', 'countUnread reads']));
+    steps = [];
+    for (const chatId of chatIds) await other.cache.getMessages(chatId);
+    expect(steps).toEqual([]);
+    for (const chatId of chatIds) expectHeldAsInDatabase(other, database, chatId);
   });
 });

@@ -52,10 +52,11 @@ export class Revalidator {
    */
   async settle(chatId: string, { minVersion = 0, allowsStale = false }: DoubtWish): Promise<Settlement> {
     const entry = this.state.store.getChat(chatId);
-    if (entry === undefined || entry.isBehind || entry.version < minVersion) return 'outdated';
-    if (this.state.lease.covers(entry) || (await this.#confirm(entry))) return 'current';
+    if (entry === undefined || entry.version < minVersion) return 'outdated';
+    // One that is behind is asked about as well: what a crash has taken back is not to be repaired, but dropped.
+    if (this.state.lease.covers(entry) || (await this.#confirm(entry))) return entry.isBehind ? 'outdated' : 'current';
     if (!allowsStale) throw freshnessUnknown();
-    return this.state.store.getChat(chatId) === entry ? 'stale' : 'outdated';
+    return this.state.store.getChat(chatId) === entry && entry.isTellable ? 'stale' : 'outdated';
   }
 
   /**
@@ -68,7 +69,7 @@ export class Revalidator {
     const asked: Promise<boolean>[] = [];
     for (const chatId of chatIds) {
       const entry = this.state.store.getChat(chatId);
-      if (entry !== undefined && !entry.isBehind && !this.state.lease.covers(entry)) asked.push(this.#confirm(entry));
+      if (entry !== undefined && !this.state.lease.covers(entry)) asked.push(this.#confirm(entry));
     }
     return (await Promise.all(asked)).every((isAnswered) => isAnswered);
   }

@@ -46,6 +46,8 @@ export class ChatEntry extends Resident {
   hits = 0;
   /** Changes of peers that were applied since it was read last. */
   unseenChanges = 0;
+  /** The highest version that a reader or writer has been told here. */
+  toldVersion = 0;
   /** The highest version up to which changes were skipped, none being missed. */
   #skippedThrough = 0;
   lastSeq: number;
@@ -98,6 +100,11 @@ export class ChatEntry extends Resident {
   /** Whether something is missing that is known to be there. */
   get isBehind(): boolean {
     return this.version < this.heardVersion;
+  }
+
+  /** Whether it may be told as stale, behind or not: nobody has been told anything newer here. */
+  get isTellable(): boolean {
+    return this.version >= this.toldVersion;
   }
 
   /** Version up to which every change was heard of, be it that it was skipped. */

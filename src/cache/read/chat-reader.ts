@@ -41,8 +41,11 @@ const FILL_ATTEMPTS = 8;
 /** Versions that an entry may lack for its reader to wait for the bus. More are not on their way: something was lost. */
 const PUSH_STEPS = 100;
 
-/** Entries that one reader has brought up to date, each by a query of its own; more are loaded anew by one query. */
+/** Entries that one reader has brought up to date at once, each by a query of its own. */
 const REPAIRS_TOGETHER = 16;
+
+/** Entries that one reader has brought up to date in all; more are loaded anew by one query, which keeps none of their older messages. */
+const MAX_REPAIRS = 128;
 
 /** What a fill brings, and where it goes in the order of eviction. */
 interface FillOptions {
@@ -111,7 +114,13 @@ export class ChatReader {
       if (settled !== undefined) return { entry: settled, source: 'hit' };
     }
     for (let attempt = 0; ; attempt++) {
-      const entry = await this.#fill(chatId, tail, minVersion);
+      const filled = await this.#fill(chatId, tail, minVersion).catch((error: unknown) => {
+        const old = wish.allowsStale === true && isUnavailable(error) ? this.#peekStale(chatId, minVersion) : undefined;
+        if (old === undefined || !mayKnow(old)) throw error;
+        return { stale: old };
+      });
+      if ('stale' in filled) return { entry: filled.stale, source: 'stale' };
+      const entry = filled;
       const isKnown = mayKnow(entry);
       // Who may not know of the chat is told of no version either. The first reading may have been on its way when the reader came, and from
       // before they were added; the second began after that, and tells how it is.
@@ -125,6 +134,12 @@ export class ChatReader {
       }
       if (isKnown) await delay(MIN_VERSION_RETRY_MS);
     }
+  }
+
+  /** What is held although it is known to be old, if nobody has been told anything newer. */
+  #peekStale(chatId: string, minVersion: number): ChatEntry | undefined {
+    const held = this.state.store.getChat(chatId);
+    return held !== undefined && held.isTellable && held.version >= minVersion ? held : undefined;
   }
 
   /** Of chats that are not held, those that may be loaded for a viewer. Asks the database once for all of them, and nothing for a service. */
@@ -155,10 +170,20 @@ export class ChatReader {
       return pending === undefined ? [] : this.#join(pending, chatId, tail);
     });
     const behind = wanted.filter((chatId) => !this.#pending.has(chatId) && this.repairer.canRepair(chatId));
-    const repairs = behind.length > REPAIRS_TOGETHER ? [] : behind.map((chatId) => this.#repair(chatId, tail));
-    const missing = wanted.filter((chatId) => !this.#pending.has(chatId));
+    const repaired = new Set(behind.length > MAX_REPAIRS ? [] : behind);
+    const missing = wanted.filter((chatId) => !this.#pending.has(chatId) && !repaired.has(chatId));
     const loads = missing.length > 0 ? this.#loadTogether(missing, tail) : [];
-    return Promise.all([...joined, ...repairs, ...loads]);
+    const [repairs, ...others] = await Promise.all([this.#repairInTurns([...repaired], tail), ...joined, ...loads]);
+    return [...repairs, ...others];
+  }
+
+  async #repairInTurns(chatIds: readonly string[], tail: number): Promise<ChatEntry[]> {
+    const entries: ChatEntry[] = [];
+    for (let from = 0; from < chatIds.length; from += REPAIRS_TOGETHER) {
+      const some = chatIds.slice(from, from + REPAIRS_TOGETHER);
+      entries.push(...(await Promise.all(some.map((chatId) => this.peek(chatId) ?? this.#fill(chatId, tail)))));
+    }
+    return entries;
   }
 
   /** Reads chats with one query and keeps none of them: for more than the cache has room for. */
@@ -361,4 +386,8 @@ export class ChatReader {
     const loaded = await this.stats.measureLoad(() => this.chats.loadChats(chatIds, tail, BLOCK_SIZE));
     return new Map(loaded.map((chat) => [chat.chatId, chat]));
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof ScrollbackError && error.code === 'database_unavailable';
 }

@@ -134,8 +134,8 @@ export class InboxReader {
       }
     }
     // An inbox that does not fit would push out everything else, and itself.
-    const isKept =
-      this.state.isHolding && missing.length * ENTRY_OVERHEAD_BYTES < this.state.store.maxBytes * KEPT_SHARE;
+    const added = missing.filter((chatId) => this.state.store.getChat(chatId) === undefined).length;
+    const isKept = this.state.isHolding && added * ENTRY_OVERHEAD_BYTES < this.state.store.maxBytes * KEPT_SHARE;
     const loaded = await (isKept || missing.length === 0
       ? this.chats.loadMany(missing, 0)
       : this.chats.loadPast(missing, 0));
@@ -143,10 +143,10 @@ export class InboxReader {
     return { entries, isHit: missing.length === 0, isKept };
   }
 
-  /** What is held, even if nobody can tell whether it is current; not what is known to be old. */
+  /** What is held, even if nobody can tell whether it is current; not what is older than what was told. */
   #peekStale(chatId: string): ChatEntry | undefined {
     const entry = this.state.store.getChat(chatId);
-    return entry?.isBehind === true ? undefined : entry;
+    return entry?.isTellable === true ? entry : undefined;
   }
 
   #fillUser(userId: string): Promise<UserEntry> {

@@ -50,7 +50,7 @@ const HEADS = `
  * version seen would lose transactions that commit later than a younger one.) Rows may come twice; versions make that
  * harmless. Where no transaction has begun since the last look, the table is not looked into: an import may have put most of it into the present span.
  * There is always one row, with `chat_id` null when nothing has changed. Where there are more rows, the horizon of the
- * first page counts: what changes between two pages moves behind it.
+ * first page counts: what changes between two pages is at or above it.
  */
 export const POLL_HEADS: Statement = {
   name: 'poll-heads',
