@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
+import { writtenColumns } from '../support/table-columns.js';
 import { checkAtRest, takeAllAnswers } from './check-at-rest.js';
 import { checkAfterCrash, type RunSql } from './database-check.js';
 import { Findings } from './findings.js';
@@ -154,7 +155,10 @@ describe('the checks of the crash test', () => {
   }
 
   async function putBack(): Promise<void> {
-    await inTurn(TABLES.flatMap((table) => [`TRUNCATE ${table}`, `INSERT INTO ${table} TABLE kept_${table}`]));
+    for (const table of TABLES) {
+      const columns = await writtenColumns(runSql, table);
+      await inTurn([`TRUNCATE ${table}`, `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM kept_${table}`]);
+    }
     await tested.api.put('/v1/admin/cache/mode', { mode: 'off' });
     await tested.api.put('/v1/admin/cache/mode', { mode: 'on' });
   }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { Poller } from '../../src/cache/coherence/poller.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { writtenColumns } from '../support/table-columns.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 
 /** In the order in which a restore fills them. */
@@ -38,14 +39,11 @@ describe('a dump that is restored under a running instance', () => {
   });
 
   const poll = (): Promise<void> => running.instance.app.get(Poller).pollOnce();
-  /** As a dump does, which leaves out what the database works out. */
   const fill = async (table: string): Promise<void> => {
-    const { rows } = await restorer.query<{ columns: string }>(
-      `SELECT string_agg(quote_ident(attname), ', ') AS columns FROM pg_attribute
-       WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
-      [`public.${table}`],
+    const columns = await writtenColumns(
+      async (sql, values) => (await restorer.query(sql, values)).rows,
+      `public.${table}`,
     );
-    const { columns } = rows[0]!;
     await restorer.query(`INSERT INTO public.${table} (${columns}) SELECT ${columns} FROM dump.${table}`);
   };
 
