@@ -100,7 +100,7 @@ export class CacheState implements ReadState {
     this.board.noteVersion(chatId, version);
     const entry = this.store.getChat(chatId);
     if (entry === undefined) return;
-    if (cause === 'read') entry.toldVersion = Math.max(entry.toldVersion, version);
+    if (cause === 'read') entry.tell(version);
     if (entry.heardVersion >= version) return;
     entry.hear(version, cause);
     if (cause === 'poll') this.onFoundChanged(chatId, version);
@@ -113,11 +113,8 @@ export class CacheState implements ReadState {
 
   /** Learns of changes of a chat that nobody reads here: all of them from one version to another, and not what they are. */
   noteSkipped(chatId: string, from: number, to: number): void {
-    this.board.noteVersion(chatId, to);
-    const entry = this.store.getChat(chatId);
-    if (entry === undefined) return;
-    entry.skip(from, to);
-    if (entry.heardVersion < to) entry.hear(to, 'bus');
+    this.store.getChat(chatId)?.skip(from, to);
+    this.noteVersion(chatId, to, 'bus');
     // Who waits for it has it repaired.
     this.waits.note(chatId, to);
   }

@@ -69,7 +69,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     name: 'skipped-and-served',
     does: 'skips what a peer has changed in a chat that nobody reads here, and serves its next reader what was there before.',
     file: 'src/cache/cache-state.ts',
-    edits: [{ find: "if (entry.heardVersion < to) entry.hear(to, 'bus');", replace: '' }],
+    edits: [{ find: "this.noteVersion(chatId, to, 'bus');", replace: '' }],
     caughtBy: {
       file: SKIPPED_TEST,
       name: 'changes of peers to a chat that nobody reads here are applied for a while, and then skipped: its next reader has it repaired',
@@ -89,7 +89,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     name: 'older-than-told',
     does: 'tells what is stale, while the database is away, although somebody has been told something newer.',
     file: 'src/cache/local/chat-entry.ts',
-    edits: [{ find: 'return this.version >= this.toldVersion;', replace: 'return true;' }],
+    edits: [{ find: 'return this.version >= this.#toldVersion;', replace: 'return true;' }],
     caughtBy: {
       file: SKIPPED_TEST,
       name: 'changes of peers to a chat that nobody reads here are not told as never made once somebody has been told of them',

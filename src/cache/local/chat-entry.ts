@@ -46,8 +46,8 @@ export class ChatEntry extends Resident {
   hits = 0;
   /** Changes of peers that were applied since it was read last. */
   unseenChanges = 0;
-  /** The highest version that a reader or writer has been told here. */
-  toldVersion = 0;
+  /** The highest version that a reader or writer has been told here beside the entry's own. */
+  #toldVersion = 0;
   /** The highest version up to which changes were skipped, none being missed. */
   #skippedThrough = 0;
   lastSeq: number;
@@ -104,7 +104,12 @@ export class ChatEntry extends Resident {
 
   /** Whether it may be told as stale, behind or not: nobody has been told anything newer here. */
   get isTellable(): boolean {
-    return this.version >= this.toldVersion;
+    return this.version >= this.#toldVersion;
+  }
+
+  /** Takes note that somebody has been told of a version, whatever becomes of the entry. */
+  tell(version: number): void {
+    this.#toldVersion = Math.max(this.#toldVersion, version);
   }
 
   /** Version up to which every change was heard of, be it that it was skipped. */

@@ -114,13 +114,14 @@ export class ChatReader {
       if (settled !== undefined) return { entry: settled, source: 'hit' };
     }
     for (let attempt = 0; ; attempt++) {
-      const filled = await this.#fill(chatId, tail, minVersion).catch((error: unknown) => {
-        const old = wish.allowsStale === true && isUnavailable(error) ? this.#peekStale(chatId, minVersion) : undefined;
+      let entry: ChatEntry;
+      try {
+        entry = await this.#fill(chatId, tail, minVersion);
+      } catch (error) {
+        const old = wish.allowsStale === true && isUnavailable(error) ? this.peekStale(chatId, minVersion) : undefined;
         if (old === undefined || !mayKnow(old)) throw error;
-        return { stale: old };
-      });
-      if ('stale' in filled) return { entry: filled.stale, source: 'stale' };
-      const entry = filled;
+        return { entry: old, source: 'stale' };
+      }
       const isKnown = mayKnow(entry);
       // Who may not know of the chat is told of no version either. The first reading may have been on its way when the reader came, and from
       // before they were added; the second began after that, and tells how it is.
@@ -136,8 +137,8 @@ export class ChatReader {
     }
   }
 
-  /** What is held although it is known to be old, if nobody has been told anything newer. */
-  #peekStale(chatId: string, minVersion: number): ChatEntry | undefined {
+  /** What is held, be it known to be old, if nobody has been told anything newer. To be told as stale. No I/O. */
+  peekStale(chatId: string, minVersion = 0): ChatEntry | undefined {
     const held = this.state.store.getChat(chatId);
     return held !== undefined && held.isTellable && held.version >= minVersion ? held : undefined;
   }

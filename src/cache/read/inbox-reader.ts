@@ -125,7 +125,7 @@ export class InboxReader {
     const entries: ChatEntry[] = [];
     const missing: string[] = [];
     for (const chatId of user.chatIds) {
-      const entry = takesStale ? this.#peekStale(chatId) : this.chats.peek(chatId);
+      const entry = takesStale ? this.chats.peekStale(chatId) : this.chats.peek(chatId);
       if (entry === undefined) {
         missing.push(chatId);
       } else if (entry.members.has(user.userId)) {
@@ -141,12 +141,6 @@ export class InboxReader {
       : this.chats.loadPast(missing, 0));
     for (const entry of loaded) if (entry.members.has(user.userId)) entries.push(entry);
     return { entries, isHit: missing.length === 0, isKept };
-  }
-
-  /** What is held, even if nobody can tell whether it is current; not what is older than what was told. */
-  #peekStale(chatId: string): ChatEntry | undefined {
-    const entry = this.state.store.getChat(chatId);
-    return entry?.isTellable === true ? entry : undefined;
   }
 
   #fillUser(userId: string): Promise<UserEntry> {

@@ -75,10 +75,12 @@ export class ChangeApplier implements ChangeListener {
       case 'ignore':
         return;
       case 'early':
-        if (!this.state.isSought(entry)) this.state.noteSkipped(chatId, change.version, change.version);
-        else this.state.early.keep(chatId, change);
-        // The writer is told of it, whatever becomes of the entry.
-        if (from === 'own') entry.toldVersion = change.version;
+        if (from === 'own') entry.tell(change.version);
+        if (!this.state.isSought(entry)) {
+          this.state.noteSkipped(chatId, change.version, change.version);
+          return;
+        }
+        this.state.early.keep(chatId, change);
         this.state.noteVersion(chatId, change.version, 'gap');
         return;
       case 'apply':
