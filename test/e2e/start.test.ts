@@ -73,7 +73,11 @@ describe('an instance that starts', () => {
     process.kill(instance.pid!, signal);
     expect(await waitUntil(() => !instance.isRunning, PROMPT_MS)).toBe(true);
     expect({ ended: instance.ended, output: instance.output }).toMatchObject({ ended: 0 });
-    expect(instance.output).not.toMatch(/"level":"error"|Listening/);
+    expect(instance.output).not.toMatch(/"level":"error"/);
+  };
+  const endsBeforeItServes = async (signal?: NodeJS.Signals): Promise<void> => {
+    await endsPromptly(signal);
+    expect(instance.output).not.toMatch(/Listening/);
   };
 
   it('answers probes on both ports while the database refuses, and tells others to come again', async () => {
@@ -95,7 +99,7 @@ describe('an instance that starts', () => {
       expect(other.headers.get('content-type')).toMatch(/^application\/problem\+json/);
       expect(other.headers.get('x-request-id')).toMatch(/./);
     }
-    await endsPromptly();
+    await endsBeforeItServes();
   });
 
   it('serves on the same port when the database comes, and has refused nobody in between', async () => {
@@ -120,13 +124,13 @@ describe('an instance that starts', () => {
     proxy.freeze();
     await launch();
     expect(await isAtStep('database')).toBe(true);
-    await endsPromptly(signal);
+    await endsBeforeItServes(signal);
   });
 
   it('ends promptly by a signal while the name of the database is not known', async () => {
     await launch({ DATABASE_URL: 'postgres://user@nowhere.invalid/database' });
     expect(await isAtStep('database')).toBe(true);
-    await endsPromptly();
+    await endsBeforeItServes();
   });
 
   it('ends promptly by a signal while another instance migrates', async () => {
@@ -135,7 +139,7 @@ describe('an instance that starts', () => {
       await launch();
       expect(await isAtStep('migration')).toBe(true);
       expect((await ask('/health/ready')).body.details['database']).toEqual({ status: 'up' });
-      await endsPromptly();
+      await endsBeforeItServes();
     } finally {
       await database.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
     }
@@ -147,7 +151,7 @@ describe('an instance that starts', () => {
     try {
       await launch();
       expect(await isAtStep('cache')).toBe(true);
-      await endsPromptly();
+      await endsBeforeItServes();
     } finally {
       await database.query('ROLLBACK');
     }
@@ -198,30 +202,40 @@ describe('an instance that starts', () => {
 
   it('with a database of its own ends by a signal and leaves no server behind: while it is made, and while it starts', async () => {
     const folder = await makeTestFolder();
-    const data = join(folder.path, 'data');
-    const settings = { SCROLLBACK_DATA_DIR: data };
+    let data = '';
+    let databases = 0;
     const servers = async (): Promise<readonly unknown[]> =>
-      (await listProcesses()).filter(({ command }) => command.join(' ').includes(data));
+      (await listProcesses()).filter(({ command }) => command.join(' ').includes(folder.path));
     const launchEmbedded = async (): Promise<void> => {
       metricsPort = await freePort();
       instance = InstanceProcess.launch({
         PORT: String(await freePort()),
         METRICS_PORT: String(metricsPort),
         CACHE_MAX_BYTES: '16MiB',
-        ...settings,
+        SCROLLBACK_DATA_DIR: data,
       });
     };
+    /**
+     * Ends a start when it has come to a step, each time with a new database, until the signal was in time: on a busy
+     * machine the step can be over before it is sent.
+     */
+    const endsDuring = async (isAtIt: () => boolean, isOver: () => boolean): Promise<boolean> => {
+      for (let attempt = 1; attempt <= 5; attempt++) {
+        data = join(folder.path, `data-${++databases}`);
+        await launchEmbedded();
+        expect(await waitUntil(isAtIt, WAIT_MS)).toBe(true);
+        await endsPromptly();
+        expect(await servers()).toEqual([]);
+        if (!isOver()) return true;
+      }
+      return false;
+    };
+    const isMade = (): boolean => existsSync(join(data, 'cluster'));
+    const isMaking = (): boolean => instance.output.includes('Creating the embedded database');
+    const isListening = (): boolean => instance.output.includes('Listening');
     try {
-      await launchEmbedded();
-      expect(await waitUntil(() => instance.output.includes('Creating the embedded database'), WAIT_MS)).toBe(true);
-      await endsPromptly();
-      expect(await servers()).toEqual([]);
-      expect(existsSync(join(data, 'cluster'))).toBe(false);
-
-      await launchEmbedded();
-      expect(await waitUntil(() => existsSync(join(data, 'cluster')), WAIT_MS)).toBe(true);
-      await endsPromptly();
-      expect(await servers()).toEqual([]);
+      expect(await endsDuring(isMaking, isMade)).toBe(true);
+      expect(await endsDuring(isMade, isListening)).toBe(true);
 
       await launchEmbedded();
       expect(await waitUntil(() => instance.isReady(), WAIT_MS)).toBe(true);
