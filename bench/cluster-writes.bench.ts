@@ -33,6 +33,7 @@ export async function benchClusterWrites(source: string | undefined): Promise<vo
       clusters.push(cluster);
       const [writer, ...peers] = cluster.instances;
       moveProcess('measured', writer!.pid);
+      moveProcess('others', cluster.redis?.pid);
       for (const { pid } of peers) moveProcess('others', pid);
       return cluster;
     };

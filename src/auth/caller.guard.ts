@@ -2,7 +2,7 @@ import { createParamDecorator, Injectable, type CanActivate, type ExecutionConte
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { ScrollbackError } from '../common/scrollback-error.js';
-import type { Caller } from './caller.js';
+import { withRequestId, type Caller } from './caller.js';
 import { Callers } from './callers.js';
 import { PUBLIC_ROUTE } from './public-route.js';
 import { callerFindingOf, setCallerFinding, type CallerFinding } from './request-caller.js';
@@ -43,6 +43,6 @@ export class CallerGuard implements CanActivate {
 function letIn(request: FastifyRequest, finding: CallerFinding, isForServices: boolean): true {
   if ('refusal' in finding) throw finding.refusal;
   if (finding.caller.type === 'user' && isForServices) throw new ScrollbackError('forbidden', 'This is for services.');
-  setCallerFinding(request, { caller: { ...finding.caller, requestId: request.id } });
+  setCallerFinding(request, { caller: withRequestId(finding.caller, request.id) });
   return true;
 }

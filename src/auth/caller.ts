@@ -7,8 +7,22 @@ import { invalidField } from '../common/scrollback-error.js';
  */
 export type Caller = Actor & {
   /** The name of a service's key; `undefined` for users, and where nobody has to prove anything. */
-  readonly keyName?: string;
+  readonly keyName?: string | undefined;
 };
+
+/**
+ * A caller as one request has them.
+ *
+ * @remarks Written out, as everything is that each request makes: `{ ...caller, requestId }` would have a hidden class of its own (docs/decisions.md).
+ */
+export function withRequestId({ type, userId, keyName }: Caller, requestId: string): Caller {
+  return { type, userId, keyName, requestId } as Caller;
+}
+
+/** A service that acts for a user. */
+export function actingFor(userId: string, { keyName, requestId }: Caller): Caller {
+  return { type: 'service', userId, keyName, requestId };
+}
 
 /** The user that the caller acts for, or is. */
 export function actingUser(caller: Caller): string | undefined {

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { invalidField, ScrollbackError } from '../common/scrollback-error.js';
 import { AUTH_OPTIONS, type AuthOptions } from './auth-options.js';
-import type { Caller } from './caller.js';
+import { actingFor, type Caller } from './caller.js';
 import { KnownCredentials } from './known-credentials.js';
 import { isUserId } from './user-id.js';
 import { UserTokens } from './user-tokens.js';
@@ -45,7 +45,7 @@ export class Callers {
     const userId = headers['x-user-id'];
     if (caller === undefined || userId === undefined) return caller;
     if (caller.type === 'user') return undefined;
-    return PLAIN_USER_ID.test(String(userId)) ? { ...caller, userId: String(userId) } : undefined;
+    return PLAIN_USER_ID.test(String(userId)) ? actingFor(String(userId), caller) : undefined;
   }
 
   /**
@@ -130,7 +130,7 @@ function credentialOf(authorization: string | undefined): string | undefined {
 function actFor(caller: Caller, header: string | string[] | undefined): Caller {
   if (header === undefined) return caller;
   const userId = PLAIN_USER_ID.test(String(header)) ? String(header) : readUserId(header);
-  if (caller.type === 'service') return { ...caller, userId };
+  if (caller.type === 'service') return actingFor(userId, caller);
   if (caller.userId !== userId) throw new ScrollbackError('forbidden', 'A token acts for its own user alone.');
   return caller;
 }

@@ -97,13 +97,7 @@ export class CacheState implements ReadState {
    * @param cause - how it was learned.
    */
   noteVersion(chatId: string, version: number, cause: RepairCause): void {
-    this.board.noteVersion(chatId, version);
-    const entry = this.store.getChat(chatId);
-    if (entry === undefined) return;
-    if (cause === 'read') entry.tell(version);
-    if (entry.heardVersion >= version) return;
-    entry.hear(version, cause);
-    if (cause === 'poll') this.onFoundChanged(chatId, version);
+    this.#noteVersion(this.store.getChat(chatId), chatId, version, cause);
   }
 
   /** Whether changes of peers are worth applying to what is held of a chat: somebody reads it here. */
@@ -113,10 +107,20 @@ export class CacheState implements ReadState {
 
   /** Learns of changes of a chat that nobody reads here: all of them from one version to another, and not what they are. */
   noteSkipped(chatId: string, from: number, to: number): void {
-    this.store.getChat(chatId)?.skip(from, to);
-    this.noteVersion(chatId, to, 'bus');
+    const entry = this.store.getChat(chatId);
+    entry?.skip(from, to);
+    this.#noteVersion(entry, chatId, to, 'bus');
     // Who waits for it has it repaired.
     this.waits.note(chatId, to);
+  }
+
+  #noteVersion(entry: ChatEntry | undefined, chatId: string, version: number, cause: RepairCause): void {
+    this.board.noteVersion(chatId, version);
+    if (entry === undefined) return;
+    if (cause === 'read') entry.tell(version);
+    if (entry.heardVersion >= version) return;
+    entry.hear(version, cause);
+    if (cause === 'poll') this.onFoundChanged(chatId, version);
   }
 
   addUserChat(userId: string, chatId: string): void {

@@ -68,7 +68,7 @@ export class MessagesController {
   ): Promise<void> {
     const reader = query.around === 'firstUnread' ? requireActingUser(caller) : undefined;
     const options = { minVersion, viewer: viewerOf(caller) };
-    const page = await this.cache.getMessages(chatId, { ...query, reader }, options);
+    const page = await this.cache.getMessages(chatId, { reader, ...query }, options);
     sendChatAnswer(request, reply, requireChat(chatId, page));
   }
 

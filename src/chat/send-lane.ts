@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import type { Caller } from '../auth/caller.js';
+import { withRequestId, type Caller } from '../auth/caller.js';
 import type { Callers } from '../auth/callers.js';
 import { errorFields } from '../common/error-fields.js';
 import type { LogEvent } from '../common/log-line.js';
@@ -85,7 +85,14 @@ export class SendLane implements FastLane {
       const requestId = requestIdOf(headers);
       const head = [...this.options.headers, REQUEST_ID_HEADER, requestId];
       if (admission !== undefined) head.push(...rateHeaders(admission, this.limits.rateMax));
-      void this.#send(message, { request, response, caller: { ...caller, requestId }, requestId, startedMs, head });
+      void this.#send(message, {
+        request,
+        response,
+        caller: withRequestId(caller, requestId),
+        requestId,
+        startedMs,
+        head,
+      });
     });
     return true;
   }

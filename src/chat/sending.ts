@@ -41,7 +41,8 @@ export class Sending {
     }
     const senderId = body.senderId ?? actingUser(caller);
     if (senderId === undefined) throw invalidField('senderId', 'must be given, or X-User-Id');
-    return { ...body, chatId, senderId, clientId: body.clientId ?? readKey(key) };
+    const { text, kind, metadata, replyTo, createdAt } = body;
+    return { chatId, senderId, text, clientId: body.clientId ?? readKey(key), kind, metadata, replyTo, createdAt };
   }
 
   /**

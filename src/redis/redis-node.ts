@@ -61,6 +61,8 @@ function makeNode(url: URL, address: RedisNodeAddress | undefined) {
     name: 'scrollback',
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING_COMMANDS,
+    // Whoever opened the connection watches it: a signal and a timer for each command cost more than the command.
+    commandOptions: { timeout: 0 },
     socket: {
       reconnectStrategy: false,
       connectTimeout: CONNECT_TIMEOUT_MS,

@@ -96,7 +96,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       const ann = await join();
       const changes = changesOf(uuidV7(), 1, 'said to nobody');
       ann.bus.publish(RUN, changes);
-      expect([ann.bus.hasPeers, ann.bus.waitingLength]).toEqual([false, 0]);
+      expect([ann.bus.hasPeers, ann.bus.waitingBytes]).toEqual([false, 0]);
       for (let version = 2; ; version++) {
         const bob = await join();
         const later = changesOf(changes.chatId, version, 'said as somebody comes');
@@ -221,7 +221,7 @@ export function describeCoherenceBus(name: string, start: () => Promise<BusHarne
       await until('both find out', () => !ann.bus.isHealthy && !bob.bus.isHealthy);
       for (let version = 1; version <= 20_000; version++) ann.bus.publish(RUN, { ...held, chatId: uuidV7() });
       ann.bus.publish(RUN, changesOf(held.chatId, 7, 'no room'));
-      expect(ann.bus.waitingLength).toBe(0);
+      expect(ann.bus.waitingBytes).toBe(0);
       expect(ann.bus.versionOnly).toBe(10_000);
       expect(ann.bus.dropped).toBe(10_001);
       // Who starts while the server is away waits for a while, is not healthy, and joins in later.

@@ -19,7 +19,14 @@ async function through(unreliability: ConstructorParameters<typeof UnreliableBus
   const bus = new UnreliableBus(inner, unreliability, seed);
   await bus.start(ear);
   for (let version = 1; version <= 1000; version++) {
-    listener!.onHeard({ chatId: CHAT, run: 'r', version, publishedAtMs: 0 });
+    listener!.onHeard({
+      chatId: CHAT,
+      run: 'r',
+      version,
+      changes: undefined,
+      skippedFrom: undefined,
+      publishedAtMs: 0,
+    });
   }
   await bus.stop();
   expect(new Set(ear.heard.map(({ version }) => version)).size + bus.lost).toBe(1000);

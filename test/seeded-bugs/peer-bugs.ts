@@ -69,7 +69,7 @@ export const PEER_BUGS: readonly SeededBug[] = [
     name: 'skipped-and-served',
     does: 'skips what a peer has changed in a chat that nobody reads here, and serves its next reader what was there before.',
     file: 'src/cache/cache-state.ts',
-    edits: [{ find: "this.noteVersion(chatId, to, 'bus');", replace: '' }],
+    edits: [{ find: "this.#noteVersion(entry, chatId, to, 'bus');", replace: '' }],
     caughtBy: {
       file: SKIPPED_TEST,
       name: 'changes of peers to a chat that nobody reads here are applied for a while, and then skipped: its next reader has it repaired',

@@ -59,7 +59,13 @@ export class LossyBus implements CoherenceBus {
     const { chatId } = changes;
     const concernsMembers = changes.changes.some(({ type }) => type === 'created' || type === 'participant');
     const isWanted = this.#listener?.wants(chatId, concernsMembers) === true;
-    const heard = { chatId, run, version: changes.changes.at(-1)!.version, publishedAtMs: Date.now() };
-    this.#listener?.onHeard({ ...heard, ...(isWanted ? { changes } : { skippedFrom: changes.changes[0]!.version }) });
+    this.#listener?.onHeard({
+      chatId,
+      run,
+      version: changes.changes.at(-1)!.version,
+      changes: isWanted ? changes : undefined,
+      skippedFrom: isWanted ? undefined : changes.changes[0]!.version,
+      publishedAtMs: Date.now(),
+    });
   }
 }

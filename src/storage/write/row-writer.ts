@@ -37,9 +37,10 @@ interface StoredChat {
   readonly metadata: string;
 }
 
-interface Write extends RowWrites {
+interface Write {
   readonly chatId: string;
   readonly version: number;
+  readonly writes: RowWrites;
 }
 
 /** Writes the rows of a batch's decisions, each kind of row with one statement. All are sent when it returns. */
@@ -47,29 +48,29 @@ export async function writeRows(
   transaction: Transaction,
   byChat: ReadonlyMap<string, readonly Decision[]>,
 ): Promise<StoredContents> {
-  const writes: Write[] = [];
+  const all: Write[] = [];
   for (const [chatId, decisions] of byChat) {
     for (const decision of decisions) {
       if ('error' in decision || decision.writes === undefined) continue;
-      writes.push({ ...decision.writes, chatId, version: decision.result.version });
+      all.push({ chatId, version: decision.result.version, writes: decision.writes });
     }
   }
   const [inserted, edited, chats] = await Promise.all([
-    insertMessages(transaction, writes),
-    editMessages(transaction, writes),
-    updateChats(transaction, writes),
-    deleteMessages(transaction, writes),
-    writeReactions(transaction, writes),
-    writeParticipants(transaction, writes),
-    moveMarkers(transaction, writes),
-    removeChats(transaction, writes),
+    insertMessages(transaction, all),
+    editMessages(transaction, all),
+    updateChats(transaction, all),
+    deleteMessages(transaction, all),
+    writeReactions(transaction, all),
+    writeParticipants(transaction, all),
+    moveMarkers(transaction, all),
+    removeChats(transaction, all),
   ]);
   const messages = new Map([...inserted, ...edited].map((row) => [`${row.chat_id} ${row.seq}`, row]));
   return { messages, chats: new Map(chats.map((row) => [row.chat_id, row])) };
 }
 
-function insertMessages(transaction: Transaction, writes: readonly Write[]): Promise<StoredMessage[]> {
-  const rows = writes.flatMap(({ chatId, insert }) => (insert === undefined ? [] : [{ chatId, insert }]));
+function insertMessages(transaction: Transaction, all: readonly Write[]): Promise<StoredMessage[]> {
+  const rows = all.flatMap(({ chatId, writes: { insert } }) => (insert === undefined ? [] : [{ chatId, insert }]));
   return queryRows(transaction, INSERT_MESSAGES, rows, [
     uuids((row) => row.chatId),
     bigints((row) => row.insert.seq),
@@ -84,8 +85,8 @@ function insertMessages(transaction: Transaction, writes: readonly Write[]): Pro
   ]);
 }
 
-function editMessages(transaction: Transaction, writes: readonly Write[]): Promise<StoredMessage[]> {
-  const rows = writes.flatMap(({ chatId, edit }) => (edit === undefined ? [] : [{ chatId, ...edit }]));
+function editMessages(transaction: Transaction, all: readonly Write[]): Promise<StoredMessage[]> {
+  const rows = all.flatMap(({ chatId, writes: { edit } }) => (edit === undefined ? [] : [{ chatId, ...edit }]));
   return queryRows(transaction, EDIT_MESSAGES, rows, [
     uuids((row) => row.chatId),
     bigints((row) => row.after.seq),
@@ -97,8 +98,8 @@ function editMessages(transaction: Transaction, writes: readonly Write[]): Promi
   ]);
 }
 
-function updateChats(transaction: Transaction, writes: readonly Write[]): Promise<StoredChat[]> {
-  const rows = writes.flatMap(({ chat }) => (chat === undefined ? [] : [chat]));
+function updateChats(transaction: Transaction, all: readonly Write[]): Promise<StoredChat[]> {
+  const rows = all.flatMap(({ writes: { chat } }) => (chat === undefined ? [] : [chat]));
   return queryRows(transaction, UPDATE_CHATS, rows, [
     uuids((row) => row.after.id),
     booleans((row) => row.after.title !== row.before.title),
@@ -108,13 +109,15 @@ function updateChats(transaction: Transaction, writes: readonly Write[]): Promis
   ]);
 }
 
-async function removeChats(transaction: Transaction, writes: readonly Write[]): Promise<void> {
-  const rows = writes.filter((write) => write.removeChat === true);
+async function removeChats(transaction: Transaction, all: readonly Write[]): Promise<void> {
+  const rows = all.filter(({ writes: { removeChat } }) => removeChat === true);
   await queryRows(transaction, REMOVE_CHATS, rows, [uuids((row) => row.chatId)]);
 }
 
-async function deleteMessages(transaction: Transaction, writes: readonly Write[]): Promise<void> {
-  const rows = writes.flatMap(({ chatId, tombstone }) => (tombstone === undefined ? [] : [{ chatId, ...tombstone }]));
+async function deleteMessages(transaction: Transaction, all: readonly Write[]): Promise<void> {
+  const rows = all.flatMap(({ chatId, writes: { tombstone } }) =>
+    tombstone === undefined ? [] : [{ chatId, ...tombstone }],
+  );
   await queryRows(transaction, DELETE_MESSAGES, rows, [
     uuids((row) => row.chatId),
     bigints((row) => row.seq),
@@ -123,8 +126,8 @@ async function deleteMessages(transaction: Transaction, writes: readonly Write[]
   ]);
 }
 
-async function writeReactions(transaction: Transaction, writes: readonly Write[]): Promise<void> {
-  const rows = writes.flatMap(({ chatId, version, react }) =>
+async function writeReactions(transaction: Transaction, all: readonly Write[]): Promise<void> {
+  const rows = all.flatMap(({ chatId, version, writes: { react } }) =>
     react === undefined ? [] : [{ chatId, version, ...react }],
   );
   await queryRows(transaction, WRITE_REACTIONS, rows, [
@@ -137,8 +140,8 @@ async function writeReactions(transaction: Transaction, writes: readonly Write[]
   ]);
 }
 
-async function writeParticipants(transaction: Transaction, writes: readonly Write[]): Promise<void> {
-  const rows = writes.flatMap(({ chatId, participant }) =>
+async function writeParticipants(transaction: Transaction, all: readonly Write[]): Promise<void> {
+  const rows = all.flatMap(({ chatId, writes: { participant } }) =>
     participant === undefined ? [] : [{ chatId, ...participant }],
   );
   await queryRows(transaction, WRITE_PARTICIPANTS, rows, [
@@ -153,9 +156,12 @@ async function writeParticipants(transaction: Transaction, writes: readonly Writ
 }
 
 /** Where a batch moves a marker several times, its row becomes what the last of them says. */
-async function moveMarkers(transaction: Transaction, writes: readonly Write[]): Promise<void> {
+async function moveMarkers(transaction: Transaction, all: readonly Write[]): Promise<void> {
   const last = new Map<string, ParticipantRecord & { readonly chatId: string }>();
-  for (const { chatId, marker } of writes) {
+  for (const {
+    chatId,
+    writes: { marker },
+  } of all) {
     if (marker !== undefined) last.set(`${chatId} ${marker.userId}`, { chatId, ...marker });
   }
   await queryRows(

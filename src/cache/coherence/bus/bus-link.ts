@@ -1,12 +1,13 @@
 /** A message and the lane it goes by. */
 export interface LaneMessage {
   readonly lane: number;
-  readonly text: string;
+  /** Text in UTF-8. */
+  readonly bytes: Buffer;
 }
 
 /** Who hears what comes over a {@link BusLink}. */
 export interface LinkListener {
-  /** Text in UTF-8. Own messages come as well: they prove that the link is whole. */
+  /** Own messages come as well: they prove that the link is whole. The memory may be used again when it returns. */
   onMessage(message: Buffer, lane: number): void;
   /** The link has broken, and is of no use until it is opened again. Told of a link that was opened, never of one that is being closed. */
   onLost(reason: string): void;
@@ -20,7 +21,7 @@ export interface BusLink {
   readonly beatLanes: readonly number[];
   /** The lane to send by instead of another one, because it goes the same way: what goes one way is one message. Known while the link is open. */
   joinedLane(lane: number): number;
-  /** Bytes of UTF-8 that a message may have. */
+  /** Bytes that a message may have. */
   readonly maxMessageBytes: number;
   /** Connects and listens. Rejects when that cannot be done within a bounded time; nothing is left open then. */
   open(listener: LinkListener): Promise<void>;

@@ -7,10 +7,10 @@ export interface HeardChanges {
   readonly run: string;
   /** Version of the chat after the last of the changes. */
   readonly version: number;
-  /** The steps that led there, ascending and without a gap; absent when only the version was told, or the listener did not want them. */
-  readonly changes?: Committed<ChatChanges>;
+  /** The steps that led there, ascending and without a gap; `undefined` when only the version was told, or the listener did not want them. */
+  readonly changes: Committed<ChatChanges> | undefined;
   /** Version of the first of the steps that the listener did not want. */
-  readonly skippedFrom?: number;
+  readonly skippedFrom: number | undefined;
   /** When the peer published it: milliseconds since 1970 by its clock. */
   readonly publishedAtMs: number;
 }

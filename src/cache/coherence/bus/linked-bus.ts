@@ -3,7 +3,7 @@ import { errorText } from '../../../common/error-fields.js';
 import { uuidV7 } from '../../../common/uuid.js';
 import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 import type { BusLink, LaneMessage } from './bus-link.js';
-import { decodeMessage, encodeHead } from './change-codec.js';
+import { decodeMessage, encodeHead, encodeMessage } from './change-codec.js';
 import type { BusListener, BusName, CoherenceBus } from './coherence-bus.js';
 import { BEAT_MS, Heartbeat } from './heartbeat.js';
 import { Outbox } from './outbox.js';
@@ -109,9 +109,9 @@ export class LinkedBus implements CoherenceBus {
     return this.#outbox.versionOnly;
   }
 
-  /** Characters of changes that wait for being sent. */
-  get waitingLength(): number {
-    return this.#outbox.waitingLength;
+  /** Bytes of changes that wait for being sent. */
+  get waitingBytes(): number {
+    return this.#outbox.waitingBytes;
   }
 
   async start(listener: BusListener): Promise<void> {
@@ -247,9 +247,9 @@ export class LinkedBus implements CoherenceBus {
     // Any own message that comes back proves its lane.
     const told = new Set(messages.map(({ lane }) => lane));
     const beats = this.#dueBeats.filter((lane) => !told.has(lane));
-    const text = encodeHead({ sender: this.#sender, sentAtMs, beat: number, run: '' });
+    const bytes = encodeMessage(encodeHead({ sender: this.#sender, sentAtMs, beat: number, run: '' }), []);
     this.#dueBeats = [];
-    this.#sending = this.#send([...messages, ...beats.map((lane) => ({ lane, text }))], undo);
+    this.#sending = this.#send([...messages, ...beats.map((lane) => ({ lane, bytes }))], undo);
   }
 
   async #send(messages: readonly LaneMessage[], undo: () => void): Promise<void> {

@@ -1,15 +1,15 @@
 import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 import type { LaneMessage } from './bus-link.js';
-import { encodeChanges, encodeHead, encodeVersion } from './change-codec.js';
+import { encodeChanges, encodeHead, encodeMessage, encodeVersion, type Frame } from './change-codec.js';
 
-/** Characters of changes that may wait; past it, versions only. Less would lose bursts, more would be memory for a bus that is too slow anyway. */
-const MAX_WAITING_LENGTH = 8 * 2 ** 20;
+/** Bytes of changes that may wait; past it, versions only. Less would lose bursts, more would be memory for a bus that is too slow anyway. */
+const MAX_WAITING_BYTES = 8 * 2 ** 20;
 
 /** Chats whose versions may wait; past it nothing is told of further ones. */
 const MAX_WAITING_VERSIONS = 10_000;
 
-/** Characters that one send takes, about: what comes meanwhile waits until it is done. */
-const MAX_SEND_LENGTH = 2 ** 19;
+/** Bytes that one send takes, about: what comes meanwhile waits until it is done. */
+const MAX_SEND_BYTES = 2 ** 19;
 
 /** Bytes that the head of a message may take. Epochs and instance ids have well below a hundred characters. */
 const HEAD_BYTES = 400;
@@ -23,32 +23,32 @@ export interface OutboxShape {
 
 interface OpenMessage {
   readonly run: string;
-  readonly parts: string[];
+  readonly head: string;
+  readonly frames: Frame[];
   bytes: number;
 }
 
-interface Frame {
+/** What a frame tells, and the frame. */
+interface Waiting {
   readonly run: string;
   readonly chatId: string;
   readonly version: number;
-  readonly text: string;
-  /** Of the text in UTF-8. */
-  readonly bytes: number;
+  readonly frame: Frame;
 }
 
 /** What waits for being sent by a bus, in bounded memory: changes in full, past that chats' versions, past that nothing. */
 export class Outbox {
-  readonly #frames: Frame[] = [];
+  readonly #changes: Waiting[] = [];
   /** Newest versions of chats whose changes are not told, in the order in which they came. */
   readonly #versions = new Map<string, { readonly run: string; readonly version: number }>();
-  #waitingLength = 0;
+  #waitingBytes = 0;
   #versionOnly = 0;
   #dropped = 0;
 
   constructor(private readonly shape: OutboxShape) {}
 
   get isEmpty(): boolean {
-    return this.#frames.length === 0 && this.#versions.size === 0;
+    return this.#changes.length === 0 && this.#versions.size === 0;
   }
 
   /** Times that a chat's version was told without the changes, or was to be told. */
@@ -61,21 +61,20 @@ export class Outbox {
     return this.#dropped;
   }
 
-  /** Characters that wait. */
-  get waitingLength(): number {
-    return this.#waitingLength;
+  /** Bytes of changes that wait. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   /** Adds changes; in full if there is room, and `inFull`. */
   add(run: string, changes: Committed<ChatChanges>, inFull: boolean): void {
     const { chatId } = changes;
     const { version } = changes.changes.at(-1)!;
-    if (inFull && this.#waitingLength < MAX_WAITING_LENGTH) {
-      const text = encodeChanges(changes);
-      const bytes = Buffer.byteLength(text);
-      if (bytes <= this.shape.maxMessageBytes - HEAD_BYTES) {
-        this.#frames.push({ run, chatId, version, text, bytes });
-        this.#waitingLength += text.length;
+    if (inFull && this.#waitingBytes < MAX_WAITING_BYTES) {
+      const frame = encodeChanges(changes);
+      if (frame.bytes <= this.shape.maxMessageBytes - HEAD_BYTES) {
+        this.#changes.push({ run, chatId, version, frame });
+        this.#waitingBytes += frame.bytes;
         return;
       }
     }
@@ -84,9 +83,9 @@ export class Outbox {
 
   /** Gives up what waits in full, and keeps the versions: it would come too late. */
   forgetChanges(): void {
-    for (const { run, chatId, version } of this.#frames) this.#addVersion(run, chatId, version);
-    this.#frames.length = 0;
-    this.#waitingLength = 0;
+    for (const { run, chatId, version } of this.#changes) this.#addVersion(run, chatId, version);
+    this.#changes.length = 0;
+    this.#waitingBytes = 0;
   }
 
   /**
@@ -100,24 +99,25 @@ export class Outbox {
     sentAtMs: number,
     laneOf: (chatId: string) => number,
   ): { messages: LaneMessage[]; undo: () => void } {
-    const taken = this.#takeFrames();
+    const taken = this.#takeWaiting();
     const messages: LaneMessage[] = [];
     const open = new Map<number, OpenMessage>();
-    const close = (lane: number, { parts }: OpenMessage): void => void messages.push({ lane, text: parts.join('') });
-    for (const { run, chatId, text, bytes } of taken) {
+    const close = (lane: number, { head, frames }: OpenMessage): void =>
+      void messages.push({ lane, bytes: encodeMessage(head, frames) });
+    for (const { run, chatId, frame } of taken) {
       const lane = laneOf(chatId);
       let message = open.get(lane);
-      if (message !== undefined && (message.run !== run || message.bytes + bytes > this.shape.maxMessageBytes)) {
+      if (message !== undefined && (message.run !== run || message.bytes + frame.bytes > this.shape.maxMessageBytes)) {
         close(lane, message);
         message = undefined;
       }
       if (message === undefined) {
         const head = encodeHead({ sender: this.shape.sender, sentAtMs, beat, run });
-        message = { run, parts: [head], bytes: Buffer.byteLength(head) };
+        message = { run, head, frames: [], bytes: Buffer.byteLength(head) };
         open.set(lane, message);
       }
-      message.parts.push(text);
-      message.bytes += bytes;
+      message.frames.push(frame);
+      message.bytes += frame.bytes;
     }
     for (const [lane, message] of open) close(lane, message);
     const undo = (): void => {
@@ -126,17 +126,17 @@ export class Outbox {
     return { messages, undo };
   }
 
-  #takeFrames(): Frame[] {
-    let length = 0;
+  #takeWaiting(): Waiting[] {
+    let bytes = 0;
     let count = 0;
-    while (count < this.#frames.length && length < MAX_SEND_LENGTH) length += this.#frames[count++]!.text.length;
-    const taken = this.#frames.splice(0, count);
-    this.#waitingLength -= length;
+    while (count < this.#changes.length && bytes < MAX_SEND_BYTES) bytes += this.#changes[count++]!.frame.bytes;
+    const taken = this.#changes.splice(0, count);
+    this.#waitingBytes -= bytes;
     for (const [chatId, { run, version }] of this.#versions) {
-      if (length >= MAX_SEND_LENGTH) break;
-      const text = encodeVersion(chatId, version);
-      length += text.length;
-      taken.push({ run, chatId, version, text, bytes: text.length });
+      if (bytes >= MAX_SEND_BYTES) break;
+      const frame = encodeVersion(chatId, version);
+      bytes += frame.bytes;
+      taken.push({ run, chatId, version, frame });
       this.#versions.delete(chatId);
     }
     return taken;

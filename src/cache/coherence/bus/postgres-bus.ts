@@ -25,7 +25,7 @@ class PostgresLink implements BusLink {
   }
 
   async send(messages: readonly LaneMessage[]): Promise<void> {
-    await this.channel.notify(messages.map(({ text }) => text));
+    await this.channel.notify(messages.map(({ bytes }) => bytes.toString()));
   }
 
   close(): void {

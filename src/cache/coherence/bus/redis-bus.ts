@@ -1,4 +1,5 @@
 import { closeRedisNode, openRedisNode, type RedisNode, type RedisNodeAddress } from '../../../redis/redis-node.js';
+import { RedisSubscriber } from '../../../redis/redis-subscriber.js';
 import type { BusLink, LaneMessage, LinkListener } from './bus-link.js';
 import { LinkedBus } from './linked-bus.js';
 
@@ -16,7 +17,7 @@ const OPEN_TIMEOUT_MS = 5000;
 
 interface Shard {
   readonly publishing: RedisNode;
-  readonly listening: RedisNode;
+  readonly listening: RedisSubscriber;
 }
 
 /**
@@ -30,7 +31,8 @@ class RedisLink implements BusLink {
   readonly maxMessageBytes = MAX_MESSAGE_BYTES;
   readonly #channels: readonly string[];
   #beatLanes: readonly number[] = [];
-  #nodes = new Set<RedisNode>();
+  /** How to close each connection. */
+  #closers: (() => void)[] = [];
   #shards: readonly Shard[] = [];
   /** The first lane of each lane's node. */
   #joined: readonly number[] = [];
@@ -73,20 +75,18 @@ class RedisLink implements BusLink {
 
   async send(messages: readonly LaneMessage[]): Promise<void> {
     await Promise.all(
-      messages.map(({ lane, text }) => {
+      messages.map(({ lane, bytes }) => {
         const shard = this.#shards[lane];
         if (shard === undefined) throw new Error('The link is not open.');
-        return shard.publishing.sPublish(this.#channels[lane]!, text);
+        return shard.publishing.sPublish(this.#channels[lane]!, bytes);
       }),
     );
   }
 
   close(): void {
     this.#session = undefined;
-    const nodes = this.#nodes;
-    this.#nodes = new Set();
     this.#shards = [];
-    for (const node of nodes) closeRedisNode(node);
+    for (const close of this.#closers.splice(0)) close();
   }
 
   async #open(session: object, { onMessage, onLost }: LinkListener): Promise<void> {
@@ -97,26 +97,31 @@ class RedisLink implements BusLink {
       // While it is being opened, whoever waits for an answer of the node hears of it.
       if (isOpen) onLost(reason);
     };
-    const connect = async (url: URL, address?: RedisNodeAddress): Promise<RedisNode> => {
-      const node = await openRedisNode(url, lost, address);
+    const keep = <T>(connection: T, close: () => void): T => {
       if (this.#session !== session) {
-        closeRedisNode(node);
+        close();
         throw new Error('The link to Redis was lost while it was being opened.');
       }
-      node.on('sharded-channel-moved', () => lost('A slot of the Redis Cluster has moved.'));
-      this.#nodes.add(node);
-      return node;
+      this.#closers.push(close);
+      return connection;
     };
-    const seed = await this.#connectToAny(connect);
+    const publishAt = async (url: URL, address?: RedisNodeAddress): Promise<RedisNode> => {
+      const node = await openRedisNode(url, lost, address);
+      return keep(node, () => closeRedisNode(node));
+    };
+    const listenAt = async (url: URL, address?: RedisNodeAddress): Promise<RedisSubscriber> => {
+      const subscriber = await RedisSubscriber.open(url, lost, address);
+      return keep(subscriber, () => subscriber.close());
+    };
+    const seed = await this.#connectToAny(publishAt);
     const addresses = await this.#locate(seed);
     const shards = new Map<string, Promise<Shard>>();
     const shardOf = (address: RedisNodeAddress | undefined): Promise<Shard> => {
       const key = address === undefined ? '' : `${address.host} ${address.port}`;
       let shard = shards.get(key);
       if (shard === undefined) {
-        const reach = (): Promise<RedisNode> => connect(seed.url, address);
-        const publishing = address === undefined ? Promise.resolve(seed.node) : reach();
-        shard = Promise.all([publishing, reach()]).then(([first, second]) => ({
+        const publishing = address === undefined ? Promise.resolve(seed.node) : publishAt(seed.url, address);
+        shard = Promise.all([publishing, listenAt(seed.url, address)]).then(([first, second]) => ({
           publishing: first,
           listening: second,
         }));
@@ -127,7 +132,7 @@ class RedisLink implements BusLink {
     const found = await Promise.all(addresses.map(shardOf));
     await Promise.all(
       found.map(async ({ listening }, lane) => {
-        await listening.sSubscribe(this.#channels[lane]!, (message) => onMessage(message, lane), true);
+        await listening.subscribe(this.#channels[lane]!, (message) => onMessage(message, lane));
       }),
     );
     if (this.#session !== session) throw new Error('The link to Redis was lost while it was being opened.');
