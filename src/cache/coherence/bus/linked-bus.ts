@@ -7,12 +7,7 @@ import { decodeMessage, encodeHead, encodeMessage } from './change-codec.js';
 import type { BusListener, BusName, CoherenceBus } from './coherence-bus.js';
 import { BEAT_MS, Heartbeat } from './heartbeat.js';
 import { Outbox } from './outbox.js';
-
-/**
- * Between two sends. What is published on a quiet bus goes out at once; what follows waits for more to go along: each NOTIFY takes a lock
- * of the whole PostgreSQL, and each message costs every peer.
- */
-const COALESCE_MS = 2;
+import { Pace } from './pace.js';
 
 /**
  * A peer counts as there for this long after its last message. Shorter, and one that is paused for a moment is told less when it goes on; longer, and
@@ -48,6 +43,7 @@ export class LinkedBus implements CoherenceBus {
   readonly #sender = uuidV7();
   readonly #heartbeat: Heartbeat;
   readonly #outbox: Outbox;
+  readonly #pace = new Pace();
   #listener: BusListener | undefined;
   #state: 'closed' | 'opening' | 'open' = 'closed';
   #isStopped = false;
@@ -58,7 +54,6 @@ export class LinkedBus implements CoherenceBus {
   #sending: Promise<void> | undefined;
   /** Calls off the next flush; `undefined`: none is planned. */
   #cancelFlush: (() => void) | undefined;
-  #flushedAtMs = -Infinity;
   #peerHeardAtMs = -Infinity;
   /** Changes that nobody was there to hear, and how many of them are from before the last heartbeat. */
   #kept: { readonly run: string; readonly changes: Committed<ChatChanges> }[] = [];
@@ -222,7 +217,7 @@ export class LinkedBus implements CoherenceBus {
 
   #planFlush(): void {
     if (this.#state !== 'open' || this.#cancelFlush !== undefined) return;
-    const restMs = this.#flushedAtMs + COALESCE_MS - this.now();
+    const restMs = this.#pace.restMs(this.now());
     if (restMs > 0) {
       const timer = setTimeout(() => this.#flush(), restMs);
       this.#cancelFlush = () => clearTimeout(timer);
@@ -239,7 +234,7 @@ export class LinkedBus implements CoherenceBus {
     // Whoever is sending looks again when it is done.
     if (this.#sending !== undefined || this.#state !== 'open') return;
     if (this.#outbox.isEmpty && this.#dueBeats.length === 0) return;
-    this.#flushedAtMs = this.now();
+    this.#pace.noteSend(this.now(), this.#published);
     const { number } = this.#heartbeat;
     const sentAtMs = Date.now();
     const way = (chatId: string): number => this.link.joinedLane(laneOf(chatId, this.link.lanes));
