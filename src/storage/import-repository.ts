@@ -99,7 +99,7 @@ export class ImportRepository {
       const isNew = new Set(created.map((row) => row.id));
       const participants = chats
         .filter((chat) => isNew.has(chat.chatId))
-        .flatMap((chat) => (chat.participants ?? []).map((participant) => ({ ...participant, chatId: chat.chatId })));
+        .flatMap((chat) => (chat.participants ?? []).map((participant) => ({ chatId: chat.chatId, ...participant })));
       if (participants.length > 0) {
         await transaction.query(WRITE_PARTICIPANTS, [
           participants.map((row) => row.chatId),
@@ -271,7 +271,7 @@ async function insert(transaction: Transaction, placed: readonly PlacedMessage[]
     rows += `${message.chatId}\t${seq}\t${version}\t${columns}\n`;
   await transaction.copyIn(IMPORT_MESSAGES, Buffer.from(rows));
   const reactions = placed.flatMap(({ message, seq }) =>
-    message.reactions.map((each) => ({ ...each, chatId: message.chatId, seq })),
+    message.reactions.map((each) => ({ chatId: message.chatId, seq, ...each })),
   );
   if (reactions.length === 0) return;
   await transaction.query(IMPORT_REACTIONS, [
