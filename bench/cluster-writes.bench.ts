@@ -10,7 +10,7 @@ import { sendRequests } from './writes/send-requests.js';
 
 const CHATS = 1000;
 const MESSAGES_PER_CHAT = 100;
-const ROUNDS = 5;
+const ROUNDS = 9;
 /** Processes that were idle during the other side's slice take so long to be as fast as before. */
 const WARM_UP_MS = 3000;
 const MEASURED_MS = 6000;
