@@ -104,7 +104,8 @@ export class RedisSubscriber {
     await once(this.#socket, url.protocol === 'rediss:' ? 'secureConnect' : 'connect');
     const password = decodeURIComponent(url.password);
     const username = decodeURIComponent(url.username);
-    if (password !== '') await this.#send('AUTH', ...(username === '' ? [] : [username]), password);
+    if (username !== '') await this.#send('AUTH', username, password);
+    else if (password !== '') await this.#send('AUTH', password);
     await this.#send('CLIENT', 'SETNAME', 'scrollback');
   }
 
