@@ -14,3 +14,30 @@ export function parseRedisUrls(text: string): readonly URL[] | undefined {
   }
   return urls;
 }
+
+/** Where a node is. */
+export interface RedisNodeAddress {
+  /** A name, or an address of IPv4 or IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+const DEFAULT_PORT = 6379;
+
+/** Where a URL leads. */
+export function addressOf({ hostname, port }: URL): RedisNodeAddress {
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? DEFAULT_PORT : Number(port) };
+}
+
+/** Whether a URL asks for TLS. */
+export function isTls({ protocol }: URL): boolean {
+  return protocol === 'rediss:';
+}
+
+/** How a URL says to log in; nodes that a cluster tells of come without it. */
+export function loginOf({ username, password }: URL): { readonly username?: string; readonly password?: string } {
+  return {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  };
+}

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { createClient, createCluster } from 'redis';
 import { errorText } from '../common/error-fields.js';
+import { addressOf, isTls, loginOf, type RedisNodeAddress } from './redis-address.js';
 
 /** Time that one command may take unless told otherwise. A reader waits for it, and the database is not far away either. */
 const COMMAND_TIMEOUT_MS = 50;
@@ -85,9 +86,14 @@ export class RedisCommands {
     const [first, ...others] = this.urls;
     if (first === undefined) throw new TypeError('A URL of Redis is needed.');
     const client = (others.length === 0
-      ? createClient({ url: first.href, ...common })
+      ? createClient({
+          ...common,
+          ...loginOf(first),
+          database: databaseOf(first),
+          socket: { ...socket, ...placeOf(first) },
+        })
       : createCluster({
-          rootNodes: this.urls.map(({ href }) => ({ url: href })),
+          rootNodes: this.urls.map((url) => ({ socket: placeOf(url) })),
           defaults: { ...common, ...loginOf(first) },
         })) as unknown as Commands;
     this.#madeAtMs = performance.now();
@@ -136,10 +142,12 @@ export class RedisCommands {
   }
 }
 
-/** How to log in: nodes that a cluster tells of come without it. */
-function loginOf({ username, password }: URL): { readonly username?: string; readonly password?: string } {
-  return {
-    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-  };
+/** Where a node is, as the client wants it: of URLs it does not understand addresses of IPv6. */
+function placeOf(url: URL): RedisNodeAddress & { readonly tls?: true } {
+  return { ...addressOf(url), ...(isTls(url) ? { tls: true as const } : {}) };
+}
+
+/** The database of a node that is no cluster. */
+function databaseOf({ pathname }: URL): number {
+  return Number(pathname.slice(1)) || 0;
 }

@@ -1,5 +1,6 @@
 import { createClient } from 'redis';
 import { errorText } from '../common/error-fields.js';
+import { addressOf, isTls, loginOf, type RedisNodeAddress } from './redis-address.js';
 
 /** Connecting gives up after this long. */
 const CONNECT_TIMEOUT_MS = 3000;
@@ -9,12 +10,6 @@ const MAX_WAITING_COMMANDS = 10_000;
 
 /** A connection to one Redis node. */
 export type RedisNode = ReturnType<typeof makeNode>;
-
-/** Where a node is and how to log in. */
-export interface RedisNodeAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 /**
  * Connects to a node. The connection is one TCP connection and does not come back when it breaks: whoever opened it hears of that by
@@ -32,11 +27,20 @@ export async function openRedisNode(
   // Without a listener an error would end the process.
   node.on('error', (error: Error) => lost?.(errorText(error)));
   node.on('end', () => lost?.('The connection to Redis has ended.'));
+  let timer: NodeJS.Timeout | undefined;
+  // The client's own limit ends when TCP connects.
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('Redis did not answer in time.')), CONNECT_TIMEOUT_MS);
+  });
+  const connected = node.connect();
+  connected.catch(() => undefined);
   try {
-    await node.connect();
+    await Promise.race([connected, timeout]);
   } catch (error) {
     closeRedisNode(node);
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
   lost = (reason) => {
     lost = undefined;
@@ -50,20 +54,18 @@ export function closeRedisNode(node: RedisNode): void {
   if (node.isOpen) node.destroy();
 }
 
-function makeNode(url: URL, address: RedisNodeAddress | undefined) {
-  const target = new URL(url);
-  if (address !== undefined) {
-    target.hostname = address.host.includes(':') ? `[${address.host}]` : address.host;
-    target.port = String(address.port);
-  }
+function makeNode(url: URL, { host, port }: RedisNodeAddress = addressOf(url)) {
   return createClient({
-    url: target.href,
+    ...loginOf(url),
     name: 'scrollback',
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING_COMMANDS,
     // Whoever opened the connection watches it: a signal and a timer for each command cost more than the command.
     commandOptions: { timeout: 0 },
     socket: {
+      host,
+      port,
+      ...(isTls(url) ? { tls: true as const } : {}),
       reconnectStrategy: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
       keepAlive: true,

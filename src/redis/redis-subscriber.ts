@@ -2,13 +2,14 @@ import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { errorText } from '../common/error-fields.js';
-import type { RedisNodeAddress } from './redis-node.js';
+import { addressOf, isTls, loginOf, type RedisNodeAddress } from './redis-address.js';
 import { RespError, RespReader, type RespReply } from './resp-reader.js';
 
 /** Connecting gives up after this long. */
 const CONNECT_TIMEOUT_MS = 3000;
 
-const DEFAULT_PORT = 6379;
+/** Between two signs of life of a connection on which nothing else comes. */
+const KEEP_ALIVE_MS = 10_000;
 
 /** Memory that all reads of a connection use. */
 const READ_BYTES = 64 * 1024;
@@ -35,7 +36,7 @@ export class RedisSubscriber {
   readonly #waiting: Waiting[] = [];
   #end: ((reason: string) => void) | undefined;
 
-  private constructor(url: URL, address: RedisNodeAddress | undefined) {
+  private constructor(url: URL, { host, port }: RedisNodeAddress) {
     const reader = new RespReader((reply) => this.#take(reply));
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
     const read = (size: number): boolean => {
@@ -46,17 +47,8 @@ export class RedisSubscriber {
       }
       return true;
     };
-    const host = address?.host ?? url.hostname.replace(/^\[|\]$/g, '');
-    const options = {
-      host,
-      port: address?.port ?? Number(url.port || DEFAULT_PORT),
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 10_000,
-      onread: { buffer, callback: read },
-    };
-    const isTls = url.protocol === 'rediss:';
-    this.#socket = isTls
+    const options = { host, port, onread: { buffer, callback: read } };
+    this.#socket = isTls(url)
       ? connectTls({ ...options, ...(isIP(host) ? {} : { servername: host }) })
       : connectTcp(options);
     this.#socket.on('error', (error) => this.#fail(errorText(error)));
@@ -70,7 +62,7 @@ export class RedisSubscriber {
    * @param onLost - told once when the connection has broken, or a channel has moved to another node. Not told of one that is closed.
    * @throws what the network or Redis says; nothing is open then.
    */
-  static async open(url: URL, onLost: (reason: string) => void, address?: RedisNodeAddress): Promise<RedisSubscriber> {
+  static async open(url: URL, onLost: (reason: string) => void, address = addressOf(url)): Promise<RedisSubscriber> {
     const subscriber = new RedisSubscriber(url, address);
     const failed = new Promise<never>((_resolve, reject) => {
       subscriber.#end = (reason) => reject(new Error(reason));
@@ -101,12 +93,16 @@ export class RedisSubscriber {
   }
 
   async #logIn(url: URL): Promise<void> {
-    await once(this.#socket, url.protocol === 'rediss:' ? 'secureConnect' : 'connect');
-    const password = decodeURIComponent(url.password);
-    const username = decodeURIComponent(url.username);
-    if (username !== '') await this.#send('AUTH', username, password);
-    else if (password !== '') await this.#send('AUTH', password);
-    await this.#send('CLIENT', 'SETNAME', 'scrollback');
+    await once(this.#socket, isTls(url) ? 'secureConnect' : 'connect');
+    this.#socket.setNoDelay(true);
+    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    // As the client of the connection that publishes does it: a user without a password is the default one.
+    const { username, password } = loginOf(url);
+    if (password !== undefined) await this.#send('AUTH', ...(username === undefined ? [] : [username]), password);
+    await this.#send('CLIENT', 'SETNAME', 'scrollback').catch((error: unknown) => {
+      // It is a name and no more: who may not give it may listen all the same.
+      if (!(error instanceof RespError)) throw error;
+    });
   }
 
   #send(...args: readonly string[]): Promise<void> {
@@ -122,6 +118,8 @@ export class RedisSubscriber {
   }
 
   #take(reply: RespReply): void {
+    // What came in one piece with the end, behind it.
+    if (this.#socket.destroyed) return;
     if (Array.isArray(reply)) {
       const [kind, channel, message] = (reply as readonly RespReply[]).map((each, index) =>
         index < 2 && Buffer.isBuffer(each) ? each.toString() : each,

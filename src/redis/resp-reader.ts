@@ -26,7 +26,7 @@ const LINE_FEED = 0x0a;
 /**
  * Reads the answers of a connection to Redis (RESP 2), in whatever pieces they come.
  *
- * @remarks What has come in one piece is not copied. Of an answer in several pieces each byte is copied twice at most, whatever its size and theirs.
+ * @remarks What has come in one piece is not copied. Of an answer in several pieces each byte is copied two or three times, whatever its size and theirs.
  */
 export class RespReader {
   /** Copies of the pieces of an answer that is not complete. */

@@ -104,7 +104,7 @@ export function placeMessage(
     place.lastSeq = seq;
     ({ version } = place);
   }
-  placed.push({ seq, version, ...prepared });
+  placed.push({ message, lineNumber, columns: prepared.columns, seq, version });
   const writer = place.writers.get(senderId);
   if (writer === undefined) place.writers.set(senderId, { firstMs: message.createdAtMs, lastSeq: seq });
   else writer.lastSeq = Math.max(writer.lastSeq, seq);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createClient } from 'redis';
+import { openRedisNode } from '../../src/redis/redis-node.js';
 import { RedisSubscriber } from '../../src/redis/redis-subscriber.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -30,7 +31,17 @@ describe('a subscriber of Redis', () => {
     publisher = createClient({ url: server.url });
     publisher.on('error', () => undefined);
     await publisher.connect();
-    await publisher.sendCommand(['ACL', 'SETUSER', 'ann', 'on', `>${PASSWORD}`, 'resetchannels', '&mine', '+@all']);
+    await publisher.sendCommand([
+      'ACL',
+      'SETUSER',
+      'ann',
+      'on',
+      `>${PASSWORD}`,
+      'resetchannels',
+      '&mine',
+      '+@all',
+      '-client|setname',
+    ]);
   });
 
   afterAll(async () => {
@@ -70,11 +81,18 @@ describe('a subscriber of Redis', () => {
     expect(lost).toEqual([]);
   });
 
-  it('gives up a server that takes the connection and says nothing', async () => {
-    const silent = createServer();
+  it('gives up a server that takes the connection and says nothing, as the one that publishes does', async () => {
+    const silent = createServer((socket) => void socket.resume());
     await once(silent.listen(0, '127.0.0.1'), 'listening');
-    const { port } = silent.address() as { port: number };
-    await expect(open(new URL(`redis://127.0.0.1:${port}`))).rejects.toThrow('Redis did not answer in time.');
+    const url = new URL(`redis://127.0.0.1:${(silent.address() as { port: number }).port}`);
+    const count = (): Promise<number> =>
+      new Promise((resolve) => void silent.getConnections((_error, connected) => resolve(connected)));
+    await Promise.all(
+      [open(url), openRedisNode(url, (reason) => void lost.push(reason))].map((opening) =>
+        expect(opening).rejects.toThrow('Redis did not answer in time.'),
+      ),
+    );
+    expect(await waitUntil(async () => (await count()) === 0, 5000)).toBe(true);
     silent.close();
     expect(lost).toEqual([]);
   });

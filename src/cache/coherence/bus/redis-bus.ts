@@ -1,4 +1,5 @@
-import { closeRedisNode, openRedisNode, type RedisNode, type RedisNodeAddress } from '../../../redis/redis-node.js';
+import { addressOf, type RedisNodeAddress } from '../../../redis/redis-address.js';
+import { closeRedisNode, openRedisNode, type RedisNode } from '../../../redis/redis-node.js';
 import { RedisSubscriber } from '../../../redis/redis-subscriber.js';
 import type { BusLink, LaneMessage, LinkListener } from './bus-link.js';
 import { LinkedBus } from './linked-bus.js';
@@ -169,7 +170,7 @@ class RedisLink implements BusLink {
       if (range === undefined) throw new Error('The Redis Cluster has slots that no node serves.');
       // A node that does not know its own name leaves it out.
       const { host, port } = range.master;
-      return { host: host === '' || host === null || host === '?' ? url.hostname : host, port };
+      return { host: host === '' || host === null || host === '?' ? addressOf(url).host : host, port };
     });
   }
 }
