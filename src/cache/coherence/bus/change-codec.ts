@@ -75,11 +75,7 @@ export function encodeVersion(chatId: string, version: number): Frame {
   return { line, body: '', bytes: line.length };
 }
 
-/**
- * Writes a message.
- *
- * @remarks Each part by itself: joined, one character of one text that is not Latin-1 would make all of them slow to write, by fifteen times.
- */
+/** Writes a message, each part by itself, so that they need not be joined to a text first. */
 export function encodeMessage(head: string, frames: readonly Frame[]): Buffer {
   const size = frames.reduce((sum, { bytes }) => sum + bytes, Buffer.byteLength(head));
   const message = Buffer.allocUnsafe(size);
