@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { createClient, createCluster } from 'redis';
 import { errorText } from '../common/error-fields.js';
+import { inTime } from '../common/in-time.js';
 import { addressOf, isTls, loginOf, type RedisNodeAddress } from './redis-address.js';
 
 /** Time that one command may take unless told otherwise. A reader waits for it, and the database is not far away either. */
@@ -55,12 +56,8 @@ export class RedisCommands {
   /** Runs commands; `undefined` when they fail or take too long, or Redis has failed just now. Never rejects. */
   async attempt<T>(run: (commands: Commands) => Promise<T>, timeoutMs = COMMAND_TIMEOUT_MS): Promise<T | undefined> {
     if (performance.now() < this.#restingUntilMs) return undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('Redis did not answer in time.')), timeoutMs);
-    });
     try {
-      const result = await Promise.race([run(this.#commands), timeout]);
+      const result = await inTime(run(this.#commands), timeoutMs, 'Redis did not answer in time.');
       if (this.#failingSinceMs !== undefined) this.#logger.log(`Redis answers again: ${this.purpose}.`);
       this.#failingSinceMs = undefined;
       return result;
@@ -68,8 +65,6 @@ export class RedisCommands {
       this.#fail(error);
       this.#renewIfStuck();
       return undefined;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

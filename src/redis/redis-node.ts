@@ -1,5 +1,6 @@
 import { createClient } from 'redis';
 import { errorText } from '../common/error-fields.js';
+import { inTime } from '../common/in-time.js';
 import { addressOf, isTls, loginOf, type RedisNodeAddress } from './redis-address.js';
 
 /** Connecting gives up after this long. */
@@ -27,20 +28,12 @@ export async function openRedisNode(
   // Without a listener an error would end the process.
   node.on('error', (error: Error) => lost?.(errorText(error)));
   node.on('end', () => lost?.('The connection to Redis has ended.'));
-  let timer: NodeJS.Timeout | undefined;
-  // The client's own limit ends when TCP connects.
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('Redis did not answer in time.')), CONNECT_TIMEOUT_MS);
-  });
-  const connected = node.connect();
-  connected.catch(() => undefined);
   try {
-    await Promise.race([connected, timeout]);
+    // The client's own limit ends when TCP connects.
+    await inTime(node.connect(), CONNECT_TIMEOUT_MS, 'Redis did not answer in time.');
   } catch (error) {
     closeRedisNode(node);
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
   lost = (reason) => {
     lost = undefined;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { errorText } from '../common/error-fields.js';
+import { inTime } from '../common/in-time.js';
 import { addressOf, isTls, loginOf, type RedisNodeAddress } from './redis-address.js';
 import { RespError, RespReader, type RespReply } from './resp-reader.js';
 
@@ -67,14 +68,12 @@ export class RedisSubscriber {
     const failed = new Promise<never>((_resolve, reject) => {
       subscriber.#end = (reason) => reject(new Error(reason));
     });
-    const timer = setTimeout(() => subscriber.#fail('Redis did not answer in time.'), CONNECT_TIMEOUT_MS);
     try {
-      await Promise.race([subscriber.#logIn(url), failed]);
+      const loggedIn = Promise.race([subscriber.#logIn(url), failed]);
+      await inTime(loggedIn, CONNECT_TIMEOUT_MS, 'Redis did not answer in time.');
     } catch (error) {
       subscriber.close();
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
     subscriber.#end = onLost;
     return subscriber;

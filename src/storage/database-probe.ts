@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Client } from 'pg';
+import { inTime } from '../common/in-time.js';
 import { DatabaseServer } from './database-server.js';
 
 /** A probe is answered within this, whatever the database does. */
@@ -34,18 +35,12 @@ export class DatabaseProbe implements OnApplicationShutdown {
   }
 
   async #ask(): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('The database did not answer in time.')), PROBE_TIMEOUT_MS);
-    });
     try {
-      await Promise.race([this.#selectOne(), timeout]);
+      await inTime(this.#selectOne(), PROBE_TIMEOUT_MS, 'The database did not answer in time.');
       this.#isUp = true;
     } catch {
       this.#isUp = false;
       this.#drop(this.#client);
-    } finally {
-      clearTimeout(timer);
     }
     this.#answeredAtMs = performance.now();
     return this.#isUp;

@@ -1,5 +1,6 @@
 import { Client, type Notification } from 'pg';
 import { errorText } from '../common/error-fields.js';
+import { inTime } from '../common/in-time.js';
 import type { DatabaseAddress } from './data-source-options.js';
 
 /** Connecting and listening give up after this long. */
@@ -55,19 +56,14 @@ export class NotificationChannel {
     // Whoever waits for the race below hears of it; a rejection that comes later is of no interest.
     failed.catch(() => undefined);
     listening.on('notification', ({ payload }: Notification) => onNotification(payload ?? ''));
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('The database did not answer in time.')), CONNECT_TIMEOUT_MS);
-    });
     try {
-      await Promise.race([this.#connect(connections), failed, timeout]);
+      const connected = Promise.race([this.#connect(connections), failed]);
+      await inTime(connected, CONNECT_TIMEOUT_MS, 'The database did not answer in time.');
       if (this.#connections !== connections) throw new Error('The channel was closed meanwhile.');
       connections.opened?.();
     } catch (error) {
       if (this.#connections === connections) this.close();
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

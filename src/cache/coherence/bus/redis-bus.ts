@@ -1,3 +1,4 @@
+import { inTime } from '../../../common/in-time.js';
 import { addressOf, type RedisNodeAddress } from '../../../redis/redis-address.js';
 import { closeRedisNode, openRedisNode, type RedisNode } from '../../../redis/redis-node.js';
 import { RedisSubscriber } from '../../../redis/redis-subscriber.js';
@@ -58,19 +59,11 @@ class RedisLink implements BusLink {
     this.close();
     const session = {};
     this.#session = session;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('Redis did not answer in time.')), OPEN_TIMEOUT_MS);
-    });
-    const opened = this.#open(session, listener);
     try {
-      await Promise.race([opened, timeout]);
+      await inTime(this.#open(session, listener), OPEN_TIMEOUT_MS, 'Redis did not answer in time.');
     } catch (error) {
-      opened.catch(() => undefined);
       if (this.#session === session) this.close();
       throw asReason(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
