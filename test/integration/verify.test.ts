@@ -32,8 +32,6 @@ beforeEach(async () => {
   await one.api.page(chatId, '?limit=200');
   await one.api.page(chatId, '?before=40&limit=20');
   await one.api.inbox('bob');
-  // What was written until now is behind the horizon of later polls.
-  await one.instance.app.get(Poller).pollAgain();
 });
 afterEach(async () => {
   await database.end();
@@ -87,7 +85,8 @@ describe('a comparison of cache and database', () => {
   });
 
   it('finds an entry that has missed a version', async () => {
-    await database.query('UPDATE chat_head SET version = version + 1 WHERE chat_id = $1', [chatId]);
+    // Behind the horizon of every poll, however long other databases of the server keep a transaction open.
+    await database.query(`UPDATE chat_head SET version = version + 1, changed_xid = '1' WHERE chat_id = $1`, [chatId]);
     await expectFoundAndRepaired('behind');
   });
 
