@@ -4,6 +4,7 @@ import { BenchDatabase } from './bench-database.js';
 import { CORES_CAN_BE_CHOSEN, moveProcess } from './cores.js';
 import { cpuTimeUs } from './cpu-time.js';
 import { LoadGenerator } from './load/load-generator.js';
+import type { LoadOrder } from './load/load-process.js';
 import { writeSection, type Figure } from './report.js';
 
 const CHATS = 1000;
@@ -17,11 +18,19 @@ const FIRST_WARM_UP_MS = 2500;
 const MEASURED_MS = 2500;
 const INSTANCES = 3;
 
-/** What is compared: who answers, and what stands before it. */
+/** Load on some chats, and the instances that are on the measured core while it goes on: the others are idle. */
+interface Part {
+  readonly chatIds: readonly string[];
+  readonly measured: readonly InstanceProcess[];
+}
+
+/** What is compared: who answers, what stands before it, and who has the core. */
 interface Side {
   readonly title: string;
   readonly cluster: Cluster;
   readonly port: number;
+  /** One after the other, as if each had a core of its own. */
+  readonly parts: readonly Part[];
 }
 
 /** What a slice of load on one side came to. */
@@ -35,9 +44,9 @@ interface Slice {
 }
 
 /**
- * Latest pages over HTTP from one instance and from three behind nginx. What counts is the CPU time that the instances take
- * for a request: three have as many times the cores of one, if there are any, and serve as many times the requests if each takes
- * no more time for one.
+ * Latest pages over HTTP from one instance and from three behind nginx. What counts is the CPU time that an instance takes for a
+ * request: three have as many times the cores of one, and serve as many times the requests if each takes no more time for one. Where
+ * there are fewer cores, each has one to itself in turn, for the chats that nginx sends to it; and, beside that, all of them share one.
  */
 export async function benchClusterReads(source: string | undefined): Promise<void> {
   const database = await BenchDatabase.start(source, { chats: CHATS, messagesPerChat: MESSAGES_PER_CHAT });
@@ -47,19 +56,21 @@ export async function benchClusterReads(source: string | undefined): Promise<voi
     const start = async (instances: number): Promise<Cluster> => {
       const cluster = await Cluster.start({ instances, bus: 'none', databaseUrl: database.url });
       clusters.push(cluster);
-      for (const { pid } of cluster.instances) moveProcess('measured', pid);
       moveProcess('others', cluster.nginx.pid);
       return cluster;
     };
     const one = await start(1);
     const three = await start(INSTANCES);
+    const { chatIds } = database;
+    const ofOne = { cluster: one, parts: [{ chatIds, measured: one.instances }] };
+    const ofThree = { cluster: three, port: portOf(three) };
     const sides: Side[] = [
-      { title: '1 instance', cluster: one, port: one.instances[0]!.port },
-      { title: '1 instance behind nginx', cluster: one, port: portOf(one) },
-      { title: `${INSTANCES} instances behind nginx`, cluster: three, port: portOf(three) },
+      { ...ofOne, title: '1 instance', port: one.instances[0]!.port },
+      { ...ofOne, title: '1 instance behind nginx', port: portOf(one) },
+      { ...ofThree, title: `${INSTANCES} behind nginx, a core for each`, parts: await routedParts(three, chatIds) },
+      { ...ofThree, title: `${INSTANCES} behind nginx on one core`, parts: [{ chatIds, measured: three.instances }] },
     ];
-    const slices = await measure(sides, load, database.chatIds);
-    writeReport(source, sides, slices);
+    writeReport(source, sides, await measure(sides, load));
   } finally {
     load.stop();
     for (const cluster of clusters) await cluster.close();
@@ -67,38 +78,29 @@ export async function benchClusterReads(source: string | undefined): Promise<voi
   }
 }
 
-async function measure(
-  sides: readonly Side[],
-  load: LoadGenerator,
-  chatIds: readonly string[],
-): Promise<Map<Side, Slice[]>> {
-  const requests = chatIds.map(
-    (chatId) =>
-      `GET /v1/chats/${chatId}/messages?limit=${PAGE_LIMIT} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n`,
+/** For each instance the chats that nginx sends to it: those that it has been asked for when each was read once. */
+async function routedParts({ api, instances }: Cluster, chatIds: readonly string[]): Promise<Part[]> {
+  for (const chatId of chatIds) await api.page(chatId);
+  const parts = await Promise.all(
+    instances.map(async (instance) => {
+      const own: string[] = [];
+      for (const chatId of chatIds) {
+        const { body } = await instance.api.get<{ hits?: number }>(`/v1/admin/cache/chats/${chatId}`);
+        if ((body.hits ?? 0) > 0) own.push(chatId);
+      }
+      return { chatIds: own, measured: [instance] };
+    }),
   );
+  const found = parts.reduce((sum, part) => sum + part.chatIds.length, 0);
+  if (found !== chatIds.length) throw new Error(`nginx sends ${chatIds.length} chats to ${found} instances in all.`);
+  return parts;
+}
+
+async function measure(sides: readonly Side[], load: LoadGenerator): Promise<Map<Side, Slice[]>> {
   const run = async (side: Side, warmUpMs: number, measuredMs: number, seed: number): Promise<Slice> => {
-    const { instances, nginx } = side.cluster;
-    const order = {
-      port: side.port,
-      serverPid: nginx.pid,
-      requests,
-      connections: CONNECTIONS,
-      warmUpMs,
-      measuredMs,
-      seed,
-    };
-    const before = cpuTimesUs(instances);
-    const nginxBefore = cpuTimeUs(nginx.pid);
-    const report = await load.run(order);
-    const perRequest = (from: number | undefined, to: number | undefined): number | undefined =>
-      from === undefined || to === undefined ? undefined : (to - from) / report.allRequests;
-    return {
-      requestsPerSecond: report.requestsPerSecond,
-      instancesCpuUs: perRequest(before, cpuTimesUs(instances)),
-      nginxCpuUs: perRequest(nginxBefore, cpuTimeUs(nginx.pid)),
-      p99Ms: report.p99Ms,
-      clientBusy: report.clientBusy,
-    };
+    const parts: Slice[] = [];
+    for (const part of side.parts) parts.push(await measurePart(side, part, load, { warmUpMs, measuredMs, seed }));
+    return meanOf(parts);
   };
   const slices = new Map<Side, Slice[]>(sides.map((side) => [side, []]));
   for (const side of sides) await run(side, FIRST_WARM_UP_MS, 100, 0);
@@ -116,11 +118,52 @@ async function measure(
   return slices;
 }
 
+async function measurePart(
+  { cluster, port }: Side,
+  { chatIds, measured }: Part,
+  load: LoadGenerator,
+  times: Pick<LoadOrder, 'warmUpMs' | 'measuredMs' | 'seed'>,
+): Promise<Slice> {
+  const { instances, nginx } = cluster;
+  for (const instance of instances) moveProcess(measured.includes(instance) ? 'measured' : 'others', instance.pid);
+  const requests = chatIds.map(
+    (chatId) =>
+      `GET /v1/chats/${chatId}/messages?limit=${PAGE_LIMIT} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n`,
+  );
+  const before = cpuTimesUs(measured);
+  const nginxBefore = cpuTimeUs(nginx.pid);
+  const report = await load.run({ port, serverPid: nginx.pid, requests, connections: CONNECTIONS, ...times });
+  const perRequest = (from: number | undefined, to: number | undefined): number | undefined =>
+    from === undefined || to === undefined ? undefined : (to - from) / report.allRequests;
+  return {
+    requestsPerSecond: report.requestsPerSecond,
+    instancesCpuUs: perRequest(before, cpuTimesUs(measured)),
+    nginxCpuUs: perRequest(nginxBefore, cpuTimeUs(nginx.pid)),
+    p99Ms: report.p99Ms,
+    clientBusy: report.clientBusy,
+  };
+}
+
+/** The mean of each figure. */
+function meanOf(slices: readonly Slice[]): Slice {
+  const mean = (value: (slice: Slice) => number): number =>
+    slices.reduce((sum, slice) => sum + value(slice), 0) / slices.length;
+  const orNone = (value: (slice: Slice) => number | undefined): number | undefined =>
+    slices.some((slice) => value(slice) === undefined) ? undefined : mean((slice) => value(slice)!);
+  return {
+    requestsPerSecond: mean(({ requestsPerSecond }) => requestsPerSecond),
+    instancesCpuUs: orNone(({ instancesCpuUs }) => instancesCpuUs),
+    nginxCpuUs: orNone(({ nginxCpuUs }) => nginxCpuUs),
+    p99Ms: mean(({ p99Ms }) => p99Ms),
+    clientBusy: mean(({ clientBusy }) => clientBusy),
+  };
+}
+
 function writeReport(source: string | undefined, sides: readonly Side[], slices: ReadonlyMap<Side, Slice[]>): void {
   const pick = (side: Side, value: (slice: Slice) => number | undefined): number[] =>
     slices.get(side)!.flatMap((slice) => value(slice) ?? []);
   const cpu = (side: Side): number[] => pick(side, ({ instancesCpuUs }) => instancesCpuUs);
-  const [direct, behind, several] = sides as [Side, Side, Side];
+  const [direct, behind, apart, together] = sides as [Side, Side, Side, Side];
   const ratio = (side: Side, base: Side): number[] => cpu(base).map((time, round) => time / cpu(side)[round]!);
   const table = (title: string, unit: string, values: (side: Side) => number[], of = sides): Figure[] =>
     of.map((side) => ({ table: title, name: side.title, rounds: values(side), unit }));
@@ -130,18 +173,21 @@ function writeReport(source: string | undefined, sides: readonly Side[], slices:
       `\`GET /v1/chats/{chatId}/messages?limit=${PAGE_LIMIT}\` of random chats over ${CONNECTIONS} keep-alive connections; all caches are full, nginx ` +
       `is that of deploy/nginx. ${
         CORES_CAN_BE_CHOSEN
-          ? 'All instances of a side share one core; nginx, the client and PostgreSQL share the others.'
-          : 'Instances, nginx, client and PostgreSQL share the cores.'
-      } Requests per second therefore tell nothing of several cores: what does is the CPU time of the instances for a request.`,
+          ? 'Instances are on one core; nginx, the client, PostgreSQL and idle instances share the others. A core for each: one of the three after the other has it, and is asked for the chats that nginx sends to it, over all connections. '
+          : 'Instances, nginx, client and PostgreSQL share the cores. '
+      }What tells of several cores is the CPU time of an instance for a request: nginx and the client limit how many there are in a second.`,
     [
-      ...[
-        { name: `${several.title} / ${behind.title}`, rounds: ratio(several, behind) },
-        { name: `${several.title} / ${direct.title}`, rounds: ratio(several, direct) },
-      ].map((figure) => ({ ...figure, table: 'reads per second of the instances’ CPU time', unit: '' })),
+      ...[apart, together]
+        .flatMap((several) => [
+          { name: `${several.title} / ${behind.title}`, rounds: ratio(several, behind) },
+          { name: `${several.title} / ${direct.title}`, rounds: ratio(several, direct) },
+        ])
+        .map((figure) => ({ ...figure, table: 'reads per second of the instances’ CPU time', unit: '' })),
       ...table('CPU time of the instances for a request', 'µs', cpu),
       ...table('CPU time of nginx for a request', 'µs', (side) => pick(side, ({ nginxCpuUs }) => nginxCpuUs), [
         behind,
-        several,
+        apart,
+        together,
       ]),
       ...table('requests per second', '', (side) => pick(side, ({ requestsPerSecond }) => requestsPerSecond)),
       ...table('time of an answer, p99', 'ms', (side) => pick(side, ({ p99Ms }) => p99Ms)),
