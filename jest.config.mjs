@@ -6,6 +6,9 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.js', '<rootDir>/examples/**/*.test.js'],
   transform: {},
   setupFiles: ['<rootDir>/test/support/property-setup.js'],
-  testTimeout: 60_000,
+  // For a machine that is busy with other things, too.
+  testTimeout: 240_000,
   maxWorkers: 2,
+  // Modules of every test file stay in a worker's memory, and collecting gigabytes of them stalls the tests that follow.
+  workerIdleMemoryLimit: '1GB',
 };

@@ -14,6 +14,7 @@ import { ScrollbackError } from '../common/scrollback-error.js';
 export class SignpostsController {
   @ApiOperation({ operationId: 'start', summary: 'Where to go on from here.' })
   @ApiResponse({ status: 200, description: 'OK', standardSchema: startPageSchema })
+  @Problems(503)
   @Get()
   start(): Readonly<Record<string, string>> {
     return { name: 'Scrollback', docs: '/docs', openapi: '/openapi.json', ready: '/health/ready' };
@@ -22,7 +23,7 @@ export class SignpostsController {
   @ApiOperation({ operationId: 'problems.explain', summary: 'What a problem means, and what to do.' })
   @ApiParam({ name: 'code', schema: { type: 'string', enum: Object.keys(ERROR_CODES) } })
   @ApiResponse({ status: 200, description: 'OK', standardSchema: problemPageSchema })
-  @Problems(404)
+  @Problems(404, 503)
   @Get('problems/:code')
   explain(@Param('code') code: string): object {
     if (!isErrorCode(code)) throw new ScrollbackError('route_not_found', 'No problem has this code.');

@@ -91,6 +91,7 @@ async function startInstance(
     // The last one refuses where the others say that they are stale.
     STALE_READS: at === INSTANCES - 1 ? 'refuse' : 'serve',
     CLOCK_SKEW_MS: String(SKEWS_MS[at]),
+    MAX_EVENT_LOOP_DELAY_MS: '0',
     NODE_OPTIONS: `--import=${SKEWED_CLOCK}`,
   });
   return { process, role, toDatabase, toRedis };

@@ -31,7 +31,7 @@ describe('the bus over a Redis Cluster', () => {
     const [ear, bus] = [new BusEar(), busOf(cluster.url.split(',')[2]!)];
     try {
       await bus.start(ear);
-      expect(bus.isHealthy).toBe(true);
+      await until('it is healthy', () => bus.isHealthy);
       const channels = (): Promise<number[]> => cluster.countChannels();
       expect((await channels()).every((count) => count > 0)).toBe(true);
       expect((await channels()).reduce((sum, count) => sum + count)).toBe(16);

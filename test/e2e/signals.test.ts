@@ -88,9 +88,9 @@ describe('a signal to end', () => {
   });
 
   it('in the middle of warming ends it with exit code 0, and does not forget what was hot', async () => {
-    const chats = 6000;
+    const chats = 15_000;
     await database.query(`INSERT INTO chat (title) SELECT 'Chat ' || n FROM generate_series(1, ${chats}) n`);
-    proxy.slowDown(100);
+    proxy.slowDown(40);
     const slow = await InstanceProcess.start({ ...environment, CACHE_WARM_DEADLINE_MS: '0' });
     // It loads 200 chats with a query.
     expect(await waitUntil(async () => (await readWarmChats(slow)) > 0, WAIT_MS)).toBe(true);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Sampler } from '../../src/cache/coherence/verify/sampler.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 import { writtenColumns } from '../support/table-columns.js';
@@ -138,6 +139,8 @@ describe('the checks of the crash test', () => {
     const isPlain = ({ content, seq }: SentMessage): boolean => content !== 'deleted' && seq > 2;
     message = ledger.chats[0]!.acknowledged.find((sent) => isPlain(sent))!;
     await inTurn(TABLES.map((table) => `CREATE TABLE kept_${table} AS TABLE ${table}`));
+    // It would repair what is planted.
+    await tested.instance.app.get(Sampler).onApplicationShutdown();
   });
   afterAll(async () => {
     line.close();

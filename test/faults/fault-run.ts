@@ -85,7 +85,11 @@ async function runOn(database: DurableDatabase, options: FaultRunOptions, folder
   const ledger = new Ledger();
   const operations = new OperationTally();
   const runSql: RunSql = (sql, values) => database.query(sql, values);
-  const instance = await InstanceProcess.start({ DATABASE_URL: database.url, CACHE_MAX_BYTES });
+  const instance = await InstanceProcess.start({
+    DATABASE_URL: database.url,
+    CACHE_MAX_BYTES,
+    MAX_EVENT_LOOP_DELAY_MS: '0',
+  });
   const lines = Array.from({ length: writerIdentities().length + READERS }, () => new HttpLine(instance.port));
   const clients = lines.map((line) => new InsistentClient(line, operations, findings));
   try {

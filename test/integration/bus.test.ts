@@ -50,7 +50,7 @@ describe.each(['postgres', 'redis'])('two instances with the bus %s', (name) => 
   it('say so', async () => {
     const { body } = await one.api.get<{ coherence: { bus: string } }>('/v1/admin/cache');
     expect(body.coherence.bus).toBe(name);
-    expect(busOf(one).isHealthy).toBe(true);
+    await until('it is healthy', () => busOf(one).isHealthy);
   });
 
   it('have what the other has written in their own cache, and ask nobody for it', async () => {

@@ -2,22 +2,30 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Client } from 'pg';
 import { ChatRepository } from '../../src/storage/chat-repository.js';
 import { MessageRepository } from '../../src/storage/message-repository.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
 
+let database: TestDatabase;
 let running: TestInstance;
 let chats: ChatRepository;
 let messages: MessageRepository;
 const clients: Client[] = [];
 
 beforeAll(async () => {
-  running = await startTestInstance();
+  database = await createTestDatabase();
+  // The application's side of a deadlock is never the one that is ended.
+  await database.query(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET deadlock_timeout = '10s'`);
+  running = await startTestInstance({}, database);
   chats = running.instance.app.get(ChatRepository);
   messages = running.instance.app.get(MessageRepository);
 });
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.end()));
 });
-afterAll(() => running.close());
+afterAll(async () => {
+  await running?.close();
+  await database?.drop();
+});
 
 async function createChat(): Promise<string> {
   const { chatId } = await chats.createChat({ participants: [{ userId: 'alice' }, { userId: 'bob' }] });
@@ -151,8 +159,8 @@ describe('who has locked a row and goes on to write it', () => {
   it('gets the chat from the application, which wants the row, and no deadlock', async () => {
     const [chatId] = await createChats(1);
     const client = await begin(MESSAGES, [chatId]);
-    // Were there a deadlock, this side would notice it first, and be the one that is ended.
-    await client.query(`SET LOCAL deadlock_timeout = '600ms'`);
+    // Were there a deadlock, this side would be the one that is ended: later than the application waits for a row, sooner than it waits for a chat.
+    await client.query(`SET LOCAL deadlock_timeout = '1400ms'`);
     const waiting = messages.editMessage(chatId!, 1, { text: 'by the application' });
     // Longer than a batch waits: it waits by itself now, with the chat in hand.
     await untilItWaits(100);

@@ -23,7 +23,7 @@ describe('a chat of 100,000 members', () => {
   let server: LoggingServer;
   let running: TestInstance;
   // Heartbeats of a bus are statements as well.
-  const settings = { COHERENCE_POLL_MS: '60000', COHERENCE_BUS: 'none' };
+  const settings = { COHERENCE_POLL_MS: '60000', STALENESS_BOUND_MS: '600000', COHERENCE_BUS: 'none' };
   const start = (): Promise<TestInstance> => startTestInstance(settings, server.database);
   beforeAll(async () => {
     server = await LoggingServer.start();

@@ -133,8 +133,9 @@ describe('a migration whose table somebody holds', () => {
     expect(await untilBlocked()).toBe(true);
     const waiting = `SELECT backend_xmin FROM pg_stat_activity WHERE datname = current_database()
       AND application_name = 'scrollback migration' AND state = 'idle' AND query LIKE '%pg_try_advisory_lock%'`;
-    expect(await waitUntil(async () => (await database.query(waiting)).length === 1, DEADLINE_MS)).toBe(true);
-    expect(await database.query(waiting)).toEqual([{ backend_xmin: null }]);
+    let found: unknown[] = [];
+    expect(await waitUntil(async () => (found = await database.query(waiting)).length === 1, DEADLINE_MS)).toBe(true);
+    expect(found).toEqual([{ backend_xmin: null }]);
     await holder.query('COMMIT');
     expect((await both).toSorted((a, b) => a.length - b.length)).toEqual([[], LATER]);
   });

@@ -3,6 +3,7 @@ import { CacheState } from '../../src/cache/cache-state.js';
 import { SharedChats } from '../../src/cache/shared/shared-chats.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { DEADLINE_MS } from '../support/process.js';
+import { waitForRedis } from '../support/patient-redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
@@ -16,7 +17,9 @@ let one: TestInstance;
 let other: TestInstance;
 const chatIds: string[] = [];
 
+let patience: { mockRestore(): void };
 beforeAll(async () => {
+  patience = waitForRedis();
   cluster = await RedisCluster.start();
   database = await createTestDatabase();
   one = await startTestInstance(settings(), database);
@@ -84,10 +87,12 @@ describe('what instances share in a Redis Cluster', () => {
   });
 
   it('falls away without harm while a node hangs or all are gone, and is there again when they are', async () => {
+    patience.mockRestore();
     cluster.pause(1);
     await one.api.send(chatIds[0]!, { senderId: 'ann', text: 'while a node hangs' });
     for (const instance of [one, other]) await readAllAnew(instance);
     cluster.resume(1);
+    patience = waitForRedis();
     expect(await untilAllIsShared()).toBe(true);
     await cluster.kill();
     await one.api.send(chatIds[0]!, { senderId: 'ann', text: 'while all are gone' });

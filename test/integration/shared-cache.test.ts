@@ -6,6 +6,7 @@ import { SharedChats } from '../../src/cache/shared/shared-chats.js';
 import { RedisValues } from '../../src/redis/redis-values.js';
 import { waitUntil } from '../../src/storage/embedded/wait-until.js';
 import { DEADLINE_MS } from '../support/process.js';
+import { waitForRedis } from '../support/patient-redis.js';
 import { RedisServer } from '../support/redis-server.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestInstance, type TestInstance } from '../support/test-instance.js';
@@ -18,6 +19,7 @@ let other: TestInstance;
 let chatId: string;
 
 beforeAll(async () => {
+  waitForRedis();
   redis = await RedisServer.start('');
   client = createClient({ url: redis.url });
   client.on('error', () => undefined);

@@ -6,7 +6,7 @@ import { storageOptions } from '../../src/storage/data-source-options.js';
 import { Database } from '../../src/storage/database.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-const SLOW_MS = 100;
+const SLOW_MS = 500;
 
 /** A statement whose parameters say how long it takes, and something that nobody is to see. */
 const SLEEP = { name: 'test-sleep', text: 'SELECT pg_sleep($1::float8), $2::text AS word' };
@@ -17,7 +17,7 @@ const FAIL = {
 };
 const COPY = {
   name: 'test-copy',
-  text: 'COPY (SELECT pg_sleep(0.15), n FROM generate_series(1, 1) n) TO STDOUT (FORMAT binary)',
+  text: 'COPY (SELECT pg_sleep(0.65), n FROM generate_series(1, 1) n) TO STDOUT (FORMAT binary)',
 };
 const WORD = 'a-parameter';
 
@@ -50,7 +50,7 @@ describe('a slow statement', () => {
   const database = (): Database => new Database(dataSource, { slowSqlMs: SLOW_MS });
 
   it('is named in the log, with its time and rows, and without its parameters', async () => {
-    await database().query('read', SLEEP, [0.15, WORD]);
+    await database().query('read', SLEEP, [0.65, WORD]);
     expect(lines()).toEqual([
       {
         time: expect.any(String),
@@ -70,7 +70,7 @@ describe('a slow statement', () => {
   });
 
   it('is named with the code of its failure', async () => {
-    await expect(database().query('coherence', FAIL, [0.15, WORD])).rejects.toThrow(/a-parameter/);
+    await expect(database().query('coherence', FAIL, [0.65, WORD])).rejects.toThrow(/a-parameter/);
     expect(lines()).toMatchObject([{ statement: 'test-fail', path: 'coherence', errorCode: '22P02' }]);
     expect(written).not.toContain(WORD);
   });
@@ -81,7 +81,7 @@ describe('a slow statement', () => {
       async (transaction) => {
         const answers = [
           transaction.query(QUICK, []),
-          transaction.query(SLEEP, [0.15, WORD]),
+          transaction.query(SLEEP, [0.65, WORD]),
           transaction.query(QUICK, []),
         ];
         transaction.commit();
@@ -98,7 +98,7 @@ describe('a slow statement', () => {
   it('is a COMMIT as well, a COPY, and a wait for a connection', async () => {
     await own.query('CREATE TABLE IF NOT EXISTS late (number int)');
     await own.query(`CREATE OR REPLACE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN PERFORM pg_sleep(0.15); RETURN NULL; END $$`);
+      $$ BEGIN PERFORM pg_sleep(0.65); RETURN NULL; END $$`);
     await own.query(`CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW EXECUTE FUNCTION dawdle()`);
     const insert = { name: 'test-insert', text: 'INSERT INTO late VALUES ($1::int)' };
@@ -106,7 +106,7 @@ describe('a slow statement', () => {
     await database().snapshot((transaction) => transaction.copyOut(COPY, { onData: () => undefined }));
     expect(lines().map((line) => line['statement'])).toEqual(['commit', 'test-copy']);
     written = '';
-    const busy = [1, 2].map(() => database().query('read', SLEEP, [0.3, WORD]));
+    const busy = [1, 2].map(() => database().query('read', SLEEP, [0.8, WORD]));
     await database().transaction((transaction) => transaction.query(QUICK, []));
     await Promise.all(busy);
     expect(lines().map((line) => line['statement'])).toContain('connect');
@@ -114,8 +114,8 @@ describe('a slow statement', () => {
 
   it('is not named below the limit, and none is at 0', async () => {
     await database().query('read', QUICK, []);
-    await new Database(dataSource, { slowSqlMs: 0 }).query('read', SLEEP, [0.15, WORD]);
-    await new Database(dataSource).query('read', SLEEP, [0.15, WORD]);
+    await new Database(dataSource, { slowSqlMs: 0 }).query('read', SLEEP, [0.65, WORD]);
+    await new Database(dataSource).query('read', SLEEP, [0.65, WORD]);
     expect(written).toBe('');
   });
 });

@@ -19,7 +19,7 @@ let chatIds: string[];
 beforeAll(async () => {
   server = await LoggingServer.start();
   running = await startTestInstance(
-    { CACHE_TAIL_MESSAGES: '20', COHERENCE_POLL_MS: '60000', COHERENCE_BUS: 'none' },
+    { CACHE_TAIL_MESSAGES: '20', COHERENCE_POLL_MS: '60000', STALENESS_BOUND_MS: '600000', COHERENCE_BUS: 'none' },
     server.database,
   );
   chatIds = [];

@@ -21,7 +21,7 @@ describe('a seeded bug', () => {
     // In the whole suite, other tests run beside this one.
     const workers = ASKED === undefined ? 1 : 2;
     trials = new Map((await tryBugs(bugs, workers)).map((trial) => [trial.bug.name, trial]));
-  }, 360_000);
+  }, 1_000_000);
 
   afterAll(() => {
     if (ASKED === undefined) return;

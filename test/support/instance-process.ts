@@ -87,8 +87,10 @@ export class InstanceProcess {
   /** Starts it again where it was. @throws Error when it runs, or does not get ready. */
   async start(): Promise<void> {
     this.#launch();
-    await waitUntil(async () => !this.isRunning || (await this.isReady()), START_TIMEOUT_MS);
-    if (await this.isReady()) return;
+    let isReady = false;
+    const isReadyOrGone = async (): Promise<boolean> => (isReady = await this.isReady()) || !this.isRunning;
+    await waitUntil(isReadyOrGone, START_TIMEOUT_MS);
+    if (isReady) return;
     await this.kill();
     throw new Error(`The instance does not start:\n${this.output}`);
   }

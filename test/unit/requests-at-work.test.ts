@@ -157,7 +157,11 @@ describe('requests of one connection', () => {
 });
 
 describe('a request that comes while its connection is not read from', () => {
-  const LATE = { requestTimeout: 200, headersTimeout: 200, connectionsCheckingInterval: 20 };
+  const lateAfter = (ms: number): ServerOptions => ({
+    requestTimeout: ms,
+    headersTimeout: ms,
+    connectionsCheckingInterval: 20,
+  });
   const makeGate = (): { opened: Promise<void>; open: () => void } => {
     let open!: () => void;
     const opened = new Promise<void>((resolve) => (open = resolve));
@@ -178,7 +182,7 @@ describe('a request that comes while its connection is not read from', () => {
     site = new Site(async (request, response) => {
       await gate.opened;
       answer(request, response);
-    }, LATE);
+    }, lateAfter(2000));
     const { socket, said } = await site.open();
     socket.write(requests(5000));
     expect(await until(() => site.late === 1)).toBe(true);
@@ -197,7 +201,7 @@ describe('a request that comes while its connection is not read from', () => {
       await gate.opened;
       await buffer(request);
       answer(request, response);
-    }, LATE);
+    }, lateAfter(200));
     const { socket, said } = await site.open();
     socket.write(pipeline(40) + half);
     expect(await until(() => site.late === 1)).toBe(true);
