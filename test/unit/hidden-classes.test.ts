@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { setFlagsFromString } from 'node:v8';
 import { actingFor, withRequestId, type Caller } from '../../src/auth/caller.js';
-import { decodeMessage, encodeChanges, encodeHead, encodeMessage } from '../../src/cache/coherence/bus/change-codec.js';
+import { decodeMessage, encodeChanges } from '../../src/cache/coherence/bus/change-codec.js';
+import { MessageWriter } from '../../src/cache/coherence/bus/message-writer.js';
 import { Sending } from '../../src/chat/sending.js';
 import type { MessageRepository } from '../../src/storage/message-repository.js';
 import { asCommitted } from '../../src/storage/write/change.js';
@@ -37,10 +38,13 @@ describe('what each request or message makes has one hidden class', () => {
   });
 
   it('what a peer says of a chat that nobody reads here', () => {
-    const head = encodeHead({ sender: 'ann', sentAtMs: Date.now(), beat: 7, run: 'run' });
+    const writer = new MessageWriter(10_000);
     const heardAt = (index: number): unknown => {
       const changes = asCommitted({ chatId: CHAT, changes: [{ type: 'removed' as const, version: index + 1 }] });
-      return decodeMessage(encodeMessage(head, [encodeChanges(changes)]), 'bob', () => false)!.heard[0];
+      writer.clear();
+      writer.add(encodeChanges(changes));
+      const message = writer.finish({ sender: 'ann', sentAtMs: Date.now(), beat: 7, run: 'run' });
+      return decodeMessage(message, 'bob', () => false)!.heard[0];
     };
     expect(isOfOneClass(heardAt)).toBe(true);
   });

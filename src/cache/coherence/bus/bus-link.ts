@@ -25,7 +25,10 @@ export interface BusLink {
   readonly maxMessageBytes: number;
   /** Connects and listens. Rejects when that cannot be done within a bounded time; nothing is left open then. */
   open(listener: LinkListener): Promise<void>;
-  /** Sends messages, of each lane in their order. Rejects when one may not have gone. Only one call at a time. */
+  /**
+   * Sends messages, of each lane in their order. Rejects when one may not have gone. Only one call at a time. When it is done the memory of the messages is used
+   * again; not when it rejects.
+   */
   send(messages: readonly LaneMessage[]): Promise<void>;
   /** Closes at once, without waiting for anybody: a send on its way rejects. May be called at any time. */
   close(): void;

@@ -12,6 +12,7 @@
  */
 import { UUID_PATTERN } from '../../../common/uuid.js';
 import { asCommitted, type Change, type ChatChanges, type Committed } from '../../../storage/write/change.js';
+import { changesJson } from './changes-json.js';
 import type { HeardChanges } from './coherence-bus.js';
 
 const FORMAT = 4;
@@ -25,6 +26,11 @@ const ID_LENGTH = 36;
 
 /** Digits that a number may have. */
 const MAX_DIGITS = 15;
+
+/** Digits of the length of a body, zeros before it. */
+export const LENGTH_DIGITS = 6;
+
+const NO_LENGTH = '0'.repeat(LENGTH_DIGITS);
 
 const CHANGE_TYPES: ReadonlySet<unknown> = new Set(['message', 'participant', 'chat', 'created', 'removed']);
 
@@ -48,11 +54,9 @@ export interface DecodedMessage {
 
 /** A frame, ready to be written into a message. */
 export interface Frame {
-  /** ASCII, with its line feed. */
+  /** ASCII, with its line feed. The length is zero: who writes the frame puts it there, in {@link LENGTH_DIGITS} digits. */
   readonly line: string;
   readonly body: string;
-  /** Of both in UTF-8. */
-  readonly bytes: number;
 }
 
 /** Makes the beginning of a message; frames follow it. ASCII, unless the run or the sender has other characters. */
@@ -62,29 +66,14 @@ export function encodeHead({ sender, sentAtMs, beat, run }: MessageHead): string
 
 /** Makes a frame with the changes of a chat. */
 export function encodeChanges({ chatId, changes }: Committed<ChatChanges>): Frame {
-  const body = JSON.stringify(changes);
-  const bodyBytes = Buffer.byteLength(body);
   const flag = changes.some(concernsMembers) ? 'm' : '-';
-  const line = `${chatId} ${changes[0]!.version} ${changes.at(-1)!.version} ${flag} ${bodyBytes}\n`;
-  return { line, body, bytes: line.length + bodyBytes };
+  const line = `${chatId} ${changes[0]!.version} ${changes.at(-1)!.version} ${flag} ${NO_LENGTH}\n`;
+  return { line, body: changesJson(changes) };
 }
 
 /** Makes a frame that tells a chat's version only. */
 export function encodeVersion(chatId: string, version: number): Frame {
-  const line = `${chatId} ${version} ${version} - 0\n`;
-  return { line, body: '', bytes: line.length };
-}
-
-/** Writes a message, each part by itself, so that they need not be joined to a text first. */
-export function encodeMessage(head: string, frames: readonly Frame[]): Buffer {
-  const size = frames.reduce((sum, { bytes }) => sum + bytes, Buffer.byteLength(head));
-  const message = Buffer.allocUnsafe(size);
-  let at = message.write(head);
-  for (const { line, body } of frames) {
-    at += message.write(line, at, 'latin1');
-    at += message.write(body, at);
-  }
-  return message;
+  return { line: `${chatId} ${version} ${version} - 0\n`, body: '' };
 }
 
 /**

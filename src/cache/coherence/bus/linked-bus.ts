@@ -3,10 +3,10 @@ import { errorText } from '../../../common/error-fields.js';
 import { uuidV7 } from '../../../common/uuid.js';
 import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 import type { BusLink, LaneMessage } from './bus-link.js';
-import { decodeMessage, encodeHead, encodeMessage } from './change-codec.js';
+import { decodeMessage, encodeHead } from './change-codec.js';
 import type { BusListener, BusName, CoherenceBus } from './coherence-bus.js';
 import { BEAT_MS, Heartbeat } from './heartbeat.js';
-import { Outbox } from './outbox.js';
+import { Outbox, type Outgoing } from './outbox.js';
 import { Pace } from './pace.js';
 
 /**
@@ -71,8 +71,7 @@ export class LinkedBus implements CoherenceBus {
     private readonly now: () => number = () => performance.now(),
   ) {
     this.#heartbeat = new Heartbeat(now);
-    const { lanes, maxMessageBytes } = link;
-    this.#outbox = new Outbox({ sender: this.#sender, lanes, maxMessageBytes });
+    this.#outbox = new Outbox(link.maxMessageBytes);
   }
 
   get isHealthy(): boolean {
@@ -129,7 +128,7 @@ export class LinkedBus implements CoherenceBus {
       if (this.#kept.length < MAX_KEPT) this.#kept.push({ run, changes });
       return;
     }
-    this.#outbox.add(run, changes, this.#state === 'open');
+    this.#outbox.add(run, changes, this.#state === 'open' ? this.#laneOf(changes.chatId) : undefined);
     this.#planFlush();
   }
 
@@ -138,7 +137,7 @@ export class LinkedBus implements CoherenceBus {
     this.#peerHeardAtMs = this.now();
     if (this.#kept.length === 0) return;
     this.#keptBefore = 0;
-    for (const { run, changes } of this.#kept.splice(0)) this.#outbox.add(run, changes, true);
+    for (const { run, changes } of this.#kept.splice(0)) this.#outbox.add(run, changes, this.#laneOf(changes.chatId));
     this.#planFlush();
   }
 
@@ -235,25 +234,29 @@ export class LinkedBus implements CoherenceBus {
     if (this.#sending !== undefined || this.#state !== 'open') return;
     if (this.#outbox.isEmpty && this.#dueBeats.length === 0) return;
     this.#pace.noteSend(this.now(), this.#published);
-    const { number } = this.#heartbeat;
-    const sentAtMs = Date.now();
-    const way = (chatId: string): number => this.link.joinedLane(laneOf(chatId, this.link.lanes));
-    const { messages, undo } = this.#outbox.take(number, sentAtMs, way);
+    const head = { sender: this.#sender, sentAtMs: Date.now(), beat: this.#heartbeat.number };
+    const changes = this.#outbox.take(head, (chatId) => this.#laneOf(chatId));
     // Any own message that comes back proves its lane.
-    const told = new Set(messages.map(({ lane }) => lane));
-    const beats = this.#dueBeats.filter((lane) => !told.has(lane));
-    const bytes = encodeMessage(encodeHead({ sender: this.#sender, sentAtMs, beat: number, run: '' }), []);
+    const told = new Set(changes.messages.map(({ lane }) => lane));
+    const bytes = Buffer.from(encodeHead({ ...head, run: '' }));
+    const beats = this.#dueBeats.filter((lane) => !told.has(lane)).map((lane) => ({ lane, bytes }));
     this.#dueBeats = [];
-    this.#sending = this.#send([...messages, ...beats.map((lane) => ({ lane, bytes }))], undo);
+    this.#sending = this.#send(changes, beats);
   }
 
-  async #send(messages: readonly LaneMessage[], undo: () => void): Promise<void> {
+  /** The lane that a chat goes by. Changes with the link, which takes what waits with it. */
+  #laneOf(chatId: string): number {
+    return this.link.joinedLane(laneOf(chatId, this.link.lanes));
+  }
+
+  async #send(changes: Outgoing, beats: readonly LaneMessage[]): Promise<void> {
     try {
-      await this.link.send(messages);
+      await this.link.send([...changes.messages, ...beats]);
       this.#sending = undefined;
+      changes.done();
     } catch (error) {
       this.#sending = undefined;
-      undo();
+      changes.undo();
       if (this.#state === 'open') this.#giveUp(errorText(error));
     }
     if (this.#isStopped) return;

@@ -1,6 +1,7 @@
 import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 import type { LaneMessage } from './bus-link.js';
-import { encodeChanges, encodeHead, encodeMessage, encodeVersion, type Frame } from './change-codec.js';
+import { encodeChanges, encodeVersion, type Frame, type MessageHead } from './change-codec.js';
+import { MessageWriter } from './message-writer.js';
 
 /** Bytes of changes that may wait; past it, versions only. Less would lose bursts, more would be memory for a bus that is too slow anyway. */
 const MAX_WAITING_BYTES = 8 * 2 ** 20;
@@ -11,44 +12,44 @@ const MAX_WAITING_VERSIONS = 10_000;
 /** Bytes that one send takes, about: what comes meanwhile waits until it is done. */
 const MAX_SEND_BYTES = 2 ** 19;
 
-/** Bytes that the head of a message may take. Epochs and instance ids have well below a hundred characters. */
-const HEAD_BYTES = 400;
+/** Writers that are kept for the next messages: as many as most sends have. */
+const MAX_SPARE_WRITERS = 4;
 
-/** How an {@link Outbox} packs. */
-export interface OutboxShape {
-  readonly sender: string;
-  readonly lanes: number;
-  readonly maxMessageBytes: number;
+/** What was taken out of an {@link Outbox} to be sent. One of the two is to be called when it is known what has become of it. */
+export interface Outgoing {
+  readonly messages: readonly LaneMessage[];
+  /** It was sent: the messages' memory is used for others. */
+  done(): void;
+  /** It may not have been: versions wait instead of the changes. */
+  undo(): void;
 }
 
-interface OpenMessage {
+/** A message, and what it tells. */
+interface Packed {
   readonly run: string;
-  readonly head: string;
-  readonly frames: Frame[];
-  bytes: number;
-}
-
-/** What a frame tells, and the frame. */
-interface Waiting {
-  readonly run: string;
-  readonly chatId: string;
-  readonly version: number;
-  readonly frame: Frame;
+  readonly lane: number;
+  readonly writer: MessageWriter;
+  readonly told: { readonly chatId: string; readonly version: number }[];
 }
 
 /** What waits for being sent by a bus, in bounded memory: changes in full, past that chats' versions, past that nothing. */
 export class Outbox {
-  readonly #changes: Waiting[] = [];
+  /** Messages with changes, in the order in which they were begun. */
+  #waiting: Packed[] = [];
+  /** The newest of each lane: what comes next is added to it. */
+  readonly #open = new Map<number, Packed>();
+  #waitingBytes = 0;
   /** Newest versions of chats whose changes are not told, in the order in which they came. */
   readonly #versions = new Map<string, { readonly run: string; readonly version: number }>();
-  #waitingBytes = 0;
+  readonly #spareWriters: MessageWriter[] = [];
   #versionOnly = 0;
   #dropped = 0;
 
-  constructor(private readonly shape: OutboxShape) {}
+  /** @param maxMessageBytes - that a message may have. */
+  constructor(private readonly maxMessageBytes: number) {}
 
   get isEmpty(): boolean {
-    return this.#changes.length === 0 && this.#versions.size === 0;
+    return this.#waiting.length === 0 && this.#versions.size === 0;
   }
 
   /** Times that a chat's version was told without the changes, or was to be told. */
@@ -66,80 +67,108 @@ export class Outbox {
     return this.#waitingBytes;
   }
 
-  /** Adds changes; in full if there is room, and `inFull`. */
-  add(run: string, changes: Committed<ChatChanges>, inFull: boolean): void {
+  /**
+   * Adds changes, in full if there is room.
+   *
+   * @param lane - of the chat; `undefined`: there is none at present, and the version waits alone.
+   */
+  add(run: string, changes: Committed<ChatChanges>, lane: number | undefined): void {
     const { chatId } = changes;
     const { version } = changes.changes.at(-1)!;
-    if (inFull && this.#waitingBytes < MAX_WAITING_BYTES) {
-      const frame = encodeChanges(changes);
-      if (frame.bytes <= this.shape.maxMessageBytes - HEAD_BYTES) {
-        this.#changes.push({ run, chatId, version, frame });
-        this.#waitingBytes += frame.bytes;
-        return;
-      }
+    if (lane !== undefined && this.#waitingBytes < MAX_WAITING_BYTES) {
+      const bytes = this.#pack(this.#waiting, this.#open, { run, lane, chatId, version }, encodeChanges(changes));
+      this.#waitingBytes += bytes;
+      if (bytes > 0) return;
     }
     this.#addVersion(run, chatId, version);
   }
 
   /** Gives up what waits in full, and keeps the versions: it would come too late. */
   forgetChanges(): void {
-    for (const { run, chatId, version } of this.#changes) this.#addVersion(run, chatId, version);
-    this.#changes.length = 0;
+    const waiting = this.#waiting.splice(0);
+    this.#open.clear();
     this.#waitingBytes = 0;
+    this.#addVersions(waiting);
+    this.#spare(waiting);
   }
 
   /**
-   * Takes out what waits, as much as one send may have, and packs it.
+   * Takes out what waits, as much as one send may have.
    *
+   * @param head - of the messages, but for the run.
    * @param laneOf - the lane of a chat.
-   * @returns the messages, and `undo`, which puts the versions back when the changes could not be sent.
    */
-  take(
-    beat: number,
-    sentAtMs: number,
-    laneOf: (chatId: string) => number,
-  ): { messages: LaneMessage[]; undo: () => void } {
+  take(head: Omit<MessageHead, 'run'>, laneOf: (chatId: string) => number): Outgoing {
     const taken = this.#takeWaiting();
-    const messages: LaneMessage[] = [];
-    const open = new Map<number, OpenMessage>();
-    const close = (lane: number, { head, frames }: OpenMessage): void =>
-      void messages.push({ lane, bytes: encodeMessage(head, frames) });
-    for (const { run, chatId, frame } of taken) {
-      const lane = laneOf(chatId);
-      let message = open.get(lane);
-      if (message !== undefined && (message.run !== run || message.bytes + frame.bytes > this.shape.maxMessageBytes)) {
-        close(lane, message);
-        message = undefined;
-      }
-      if (message === undefined) {
-        const head = encodeHead({ sender: this.shape.sender, sentAtMs, beat, run });
-        message = { run, head, frames: [], bytes: Buffer.byteLength(head) };
-        open.set(lane, message);
-      }
-      message.frames.push(frame);
-      message.bytes += frame.bytes;
-    }
-    for (const [lane, message] of open) close(lane, message);
-    const undo = (): void => {
-      for (const { run, chatId, version } of taken) this.#addVersion(run, chatId, version);
+    this.#packVersions(taken, laneOf);
+    return {
+      messages: taken.map(({ run, lane, writer }) => ({ lane, bytes: writer.finish({ ...head, run }) })),
+      done: () => this.#spare(taken),
+      // Whoever sends may still hold the memory: it is not used again.
+      undo: () => this.#addVersions(taken),
     };
-    return { messages, undo };
   }
 
-  #takeWaiting(): Waiting[] {
+  #takeWaiting(): Packed[] {
     let bytes = 0;
     let count = 0;
-    while (count < this.#changes.length && bytes < MAX_SEND_BYTES) bytes += this.#changes[count++]!.frame.bytes;
-    const taken = this.#changes.splice(0, count);
+    while (count < this.#waiting.length && bytes < MAX_SEND_BYTES) bytes += this.#waiting[count++]!.writer.bytes;
+    const taken = this.#waiting.splice(0, count);
+    for (const message of taken) if (this.#open.get(message.lane) === message) this.#open.delete(message.lane);
     this.#waitingBytes -= bytes;
+    return taken;
+  }
+
+  /** Adds to what is taken the versions that wait, in messages of their own, as many as there is room for. */
+  #packVersions(taken: Packed[], laneOf: (chatId: string) => number): void {
+    let bytes = taken.reduce((sum, { writer }) => sum + writer.bytes, 0);
+    const open = new Map<number, Packed>();
     for (const [chatId, { run, version }] of this.#versions) {
-      if (bytes >= MAX_SEND_BYTES) break;
+      if (bytes >= MAX_SEND_BYTES) return;
       const frame = encodeVersion(chatId, version);
-      bytes += frame.bytes;
-      taken.push({ run, chatId, version, frame });
+      bytes += this.#pack(taken, open, { run, lane: laneOf(chatId), chatId, version }, frame);
       this.#versions.delete(chatId);
     }
-    return taken;
+  }
+
+  /**
+   * Writes a frame into the open message of its lane, or a new one behind the others.
+   *
+   * @returns the frame's bytes; 0: it is larger than a message may be.
+   */
+  #pack(
+    messages: Packed[],
+    open: Map<number, Packed>,
+    { run, lane, chatId, version }: { run: string; lane: number; chatId: string; version: number },
+    frame: Frame,
+  ): number {
+    let message = open.get(lane);
+    let bytes = message?.run === run ? message.writer.add(frame) : 0;
+    if (bytes === 0) {
+      message = { run, lane, writer: this.#spareWriters.pop() ?? new MessageWriter(this.maxMessageBytes), told: [] };
+      bytes = message.writer.add(frame);
+      if (bytes === 0) {
+        this.#spare([message]);
+        return 0;
+      }
+      messages.push(message);
+      open.set(lane, message);
+    }
+    message!.told.push({ chatId, version });
+    return bytes;
+  }
+
+  #spare(messages: readonly Packed[]): void {
+    for (const { writer } of messages) {
+      if (this.#spareWriters.length === MAX_SPARE_WRITERS) return;
+      writer.clear();
+      this.#spareWriters.push(writer);
+    }
+  }
+
+  #addVersions(messages: readonly Packed[]): void {
+    for (const { run, told } of messages)
+      for (const { chatId, version } of told) this.#addVersion(run, chatId, version);
   }
 
   #addVersion(run: string, chatId: string, version: number): void {
