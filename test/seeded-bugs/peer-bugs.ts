@@ -191,4 +191,35 @@ export const PEER_BUGS: readonly SeededBug[] = [
     edits: [{ find: 'if (run !== this.state.run) {', replace: 'if (run === undefined) {' }],
     caughtBy: { file: PEERS_TEST, name: 'an instance takes nothing from a peer whose database has another history' },
   },
+  {
+    name: 'bus-memory-reused-early',
+    does: 'writes over what it tells peers before it was sent.',
+    file: 'src/cache/coherence/bus/linked-bus.ts',
+    edits: [
+      {
+        find: '      await this.link.send([...changes.messages, ...beats]);\n',
+        replace:
+          '      const sent = this.link.send([...changes.messages, ...beats]);\n      changes.done();\n      await sent;\n',
+      },
+    ],
+    caughtBy: {
+      file: 'test/unit/linked-bus.test.ts',
+      name: 'the memory of messages is not written over while they are being sent, and is when they are',
+    },
+  },
+  {
+    name: 'bus-memory-reused-after-failure',
+    does: 'writes over what it tells peers although its send has failed, and may still read it.',
+    file: 'src/cache/coherence/bus/outbox.ts',
+    edits: [
+      {
+        find: 'undo: () => this.#addVersions(taken)',
+        replace: 'undo: () => (this.#addVersions(taken), this.#spare(taken))',
+      },
+    ],
+    caughtBy: {
+      file: 'test/unit/linked-bus.test.ts',
+      name: 'the memory of messages is never written over when they may not have been sent',
+    },
+  },
 ];
