@@ -33,6 +33,8 @@ class SlowLink implements BusLink {
   readonly maxMessageBytes = 100_000;
   readonly given: Given[] = [];
   settle: ((isSent: boolean) => void) | undefined;
+  sends = 0;
+  #isLost = false;
   #listener: LinkListener | undefined;
 
   joinedLane(): number {
@@ -45,7 +47,17 @@ class SlowLink implements BusLink {
     listener.onMessage(Buffer.from(encodeHead({ sender: 'peer', sentAtMs: 0, beat: 1, run: '' })), 0);
   }
 
+  /** Breaks, for ever, as what is sent on it does. */
+  lose(): void {
+    this.#isLost = true;
+    this.#listener?.onLost('The other side has gone.');
+    this.settle?.(false);
+  }
+
   send(messages: readonly LaneMessage[]): Promise<void> {
+    this.sends++;
+    // One who tries again for ever would leave no turn to find it by.
+    if (this.#isLost && this.sends < 1000) return Promise.reject(new Error('The link is not open.'));
     for (const { bytes } of messages) {
       this.given.push({ bytes, was: Buffer.from(bytes) });
       this.#listener?.onMessage(bytes, 0);
@@ -73,20 +85,39 @@ function versionsOf(message: Buffer): number[] {
   return decodeMessage(message, 'nobody', () => true)!.heard.map(({ version }) => version);
 }
 
-describe('the memory of messages', () => {
-  let link: SlowLink;
-  let bus: LinkedBus;
-  const start = async (): Promise<void> => {
-    link = new SlowLink();
-    bus = new LinkedBus('redis', link);
-    await bus.start(new BusEar());
-  };
-  afterEach(async () => {
+let link: SlowLink;
+let bus: LinkedBus;
+
+async function start(): Promise<void> {
+  link = new SlowLink();
+  bus = new LinkedBus('redis', link);
+  await bus.start(new BusEar());
+}
+afterEach(async () => {
+  const stopped = bus.stop();
+  link.settle?.(true);
+  await stopped;
+});
+
+function untilItSends(): Promise<void> {
+  return until('it sends', () => link.settle !== undefined);
+}
+
+describe('a bus that stops', () => {
+  it('gives up what it was sending when its link is lost meanwhile', async () => {
+    await start();
+    bus.publish(RUN, sent(1));
+    await untilItSends();
+    bus.publish(RUN, sent(2));
+    const { sends } = link;
     const stopped = bus.stop();
-    link.settle?.(true);
+    link.lose();
     await stopped;
+    expect(link.sends).toBe(sends);
   });
-  const untilItSends = (): Promise<void> => until('it sends', () => link.settle !== undefined);
+});
+
+describe('the memory of messages', () => {
   const areAsGiven = (): boolean => link.given.every(({ bytes, was }) => bytes.equals(was));
 
   it('is not written over while they are being sent, and is when they are', async () => {

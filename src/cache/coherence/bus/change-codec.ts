@@ -3,7 +3,7 @@
  *
  * A message is a head line and frames. The head is a JSON array: format, sender, time of sending, number of the sender's newest
  * heartbeat, run of the database's server. A frame is a line `chatId from to flag length`, then `length` bytes of JSON: the changes `from` to `to` of the
- * chat. The flag is `m` when they concern members, else `-`. A length of 0 tells the version `to` only. A message without frames is a
+ * chat; zeros may stand before a length. The flag is `m` when they concern members, else `-`. A length of 0 tells the version `to` only. A message without frames is a
  * heartbeat.
  *
  * Lines come before JSON, and lengths are of bytes, so that a listener who does not want a chat steps over its changes without decoding them. JSON has

@@ -4,7 +4,7 @@ import type { Change } from '../../../storage/write/change.js';
 /** A change that almost all are: of a message, and by itself. */
 type MessageChange = Extract<Change, { readonly type: 'message' }>;
 
-/** Writes changes as JSON, as `JSON.stringify` does. A message by itself, which most are, takes a third of the time that takes. */
+/** Writes changes as JSON, as `JSON.stringify` does of records that have all their fields. A message by itself, which most are, takes a third of the time. */
 export function changesJson(changes: readonly Change[]): string {
   const [first] = changes;
   if (changes.length !== 1 || first?.type !== 'message') return JSON.stringify(changes);

@@ -128,8 +128,12 @@ export class LinkedBus implements CoherenceBus {
       if (this.#kept.length < MAX_KEPT) this.#kept.push({ run, changes });
       return;
     }
-    this.#outbox.add(run, changes, this.#state === 'open' ? this.#laneOf(changes.chatId) : undefined);
+    this.#tell(run, changes);
     this.#planFlush();
+  }
+
+  #tell(run: string, changes: Committed<ChatChanges>): void {
+    this.#outbox.add(run, changes, this.#state === 'open' ? this.#laneOf(changes.chatId) : undefined);
   }
 
   /** A peer has said something: what it may have come too late to find in the database is told as well. */
@@ -137,7 +141,7 @@ export class LinkedBus implements CoherenceBus {
     this.#peerHeardAtMs = this.now();
     if (this.#kept.length === 0) return;
     this.#keptBefore = 0;
-    for (const { run, changes } of this.#kept.splice(0)) this.#outbox.add(run, changes, this.#laneOf(changes.chatId));
+    for (const { run, changes } of this.#kept.splice(0)) this.#tell(run, changes);
     this.#planFlush();
   }
 
@@ -188,9 +192,11 @@ export class LinkedBus implements CoherenceBus {
 
   /** Closes the link, and opens it again after a while. */
   #giveUp(reason: string): void {
-    if (this.#isStopped || this.#state === 'opening') return;
-    this.link.close();
+    if (this.#state === 'opening') return;
     this.#state = 'closed';
+    // Who stops closes the link, and has nothing more to send by it.
+    if (this.#isStopped) return;
+    this.link.close();
     this.#heartbeat.reset();
     this.#outbox.forgetChanges();
     if (!this.#isFailing) this.#logger.warn(`The bus (${this.name}) does not work; polls go on. ${reason}`);
@@ -244,7 +250,7 @@ export class LinkedBus implements CoherenceBus {
     this.#sending = this.#send(changes, beats);
   }
 
-  /** The lane that a chat goes by. Changes with the link, which takes what waits with it. */
+  /** The lane that a chat goes by while the link is open. When it is lost, what waits in full is given up. */
   #laneOf(chatId: string): number {
     return this.link.joinedLane(laneOf(chatId, this.link.lanes));
   }

@@ -9,8 +9,8 @@ const FIRST_BYTES = 64 * 1024;
 const DIGIT_0 = 0x30;
 
 /**
- * Writes a message of a bus, frame by frame as they come, into memory that is used again for the next: texts that waited
- * to be sent, and memory of its own for each message, made half of the writer's time for a message collection and copying.
+ * Writes a message of a bus, frame by frame as they come, into memory that is used again for the next. Texts that wait to be sent, and memory of
+ * its own for each message, made collecting and copying half of what telling costs.
  */
 export class MessageWriter {
   #memory: Buffer;
@@ -26,6 +26,11 @@ export class MessageWriter {
   /** Bytes of its frames. */
   get bytes(): number {
     return this.#end - HEAD_ROOM;
+  }
+
+  /** Bytes of memory that it has. */
+  get memoryBytes(): number {
+    return this.#memory.length;
   }
 
   /** Adds a frame. @returns its bytes; 0: there is no room for it. */

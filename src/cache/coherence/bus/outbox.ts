@@ -3,7 +3,10 @@ import type { LaneMessage } from './bus-link.js';
 import { encodeChanges, encodeVersion, type Frame, type MessageHead } from './change-codec.js';
 import { MessageWriter } from './message-writer.js';
 
-/** Bytes of changes that may wait; past it, versions only. Less would lose bursts, more would be memory for a bus that is too slow anyway. */
+/**
+ * Bytes of changes that may wait; past it, versions only. Less would lose bursts, more would be memory for a bus that is too slow anyway. Messages
+ * that are not full have up to as much again.
+ */
 const MAX_WAITING_BYTES = 8 * 2 ** 20;
 
 /** Chats whose versions may wait; past it nothing is told of further ones. */
@@ -12,8 +15,8 @@ const MAX_WAITING_VERSIONS = 10_000;
 /** Bytes that one send takes, about: what comes meanwhile waits until it is done. */
 const MAX_SEND_BYTES = 2 ** 19;
 
-/** Writers that are kept for the next messages: as many as most sends have. */
-const MAX_SPARE_WRITERS = 4;
+/** Memory that is kept for the next messages: for two of each lane, one that is filled while the other is sent. */
+const MAX_SPARE_BYTES = 2 * 2 ** 20;
 
 /** What was taken out of an {@link Outbox} to be sent. One of the two is to be called when it is known what has become of it. */
 export interface Outgoing {
@@ -35,13 +38,14 @@ interface Packed {
 /** What waits for being sent by a bus, in bounded memory: changes in full, past that chats' versions, past that nothing. */
 export class Outbox {
   /** Messages with changes, in the order in which they were begun. */
-  #waiting: Packed[] = [];
+  readonly #waiting: Packed[] = [];
   /** The newest of each lane: what comes next is added to it. */
   readonly #open = new Map<number, Packed>();
   #waitingBytes = 0;
   /** Newest versions of chats whose changes are not told, in the order in which they came. */
   readonly #versions = new Map<string, { readonly run: string; readonly version: number }>();
   readonly #spareWriters: MessageWriter[] = [];
+  #spareBytes = 0;
   #versionOnly = 0;
   #dropped = 0;
 
@@ -145,7 +149,7 @@ export class Outbox {
     let message = open.get(lane);
     let bytes = message?.run === run ? message.writer.add(frame) : 0;
     if (bytes === 0) {
-      message = { run, lane, writer: this.#spareWriters.pop() ?? new MessageWriter(this.maxMessageBytes), told: [] };
+      message = { run, lane, writer: this.#takeWriter(), told: [] };
       bytes = message.writer.add(frame);
       if (bytes === 0) {
         this.#spare([message]);
@@ -158,9 +162,17 @@ export class Outbox {
     return bytes;
   }
 
+  #takeWriter(): MessageWriter {
+    const writer = this.#spareWriters.pop();
+    if (writer === undefined) return new MessageWriter(this.maxMessageBytes);
+    this.#spareBytes -= writer.memoryBytes;
+    return writer;
+  }
+
   #spare(messages: readonly Packed[]): void {
     for (const { writer } of messages) {
-      if (this.#spareWriters.length === MAX_SPARE_WRITERS) return;
+      if (this.#spareBytes + writer.memoryBytes > MAX_SPARE_BYTES) return;
+      this.#spareBytes += writer.memoryBytes;
       writer.clear();
       this.#spareWriters.push(writer);
     }
