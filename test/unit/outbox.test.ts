@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { LaneMessage } from '../../src/cache/coherence/bus/bus-link.js';
-import { decodeMessage } from '../../src/cache/coherence/bus/change-codec.js';
+import { decodeMessage, type MessageHead } from '../../src/cache/coherence/bus/change-codec.js';
 import { Outbox } from '../../src/cache/coherence/bus/outbox.js';
 import { asCommitted, type ChatChanges, type Committed } from '../../src/storage/write/change.js';
 import { sampleChatId, sampleMessage } from './sample-records.js';
 
 const MAX_BYTES = 8000;
-const HEAD = { sender: 'ann', sentAtMs: 1, beat: 2 };
+const headOf = (run: string): MessageHead => ({ sender: 'ann', sentAtMs: 1, beat: 2, run });
 
 function sent(number: number, version: number, text = 'text'): Committed<ChatChanges> {
   const message = sampleMessage({ seq: version, text });
@@ -26,7 +26,7 @@ function tell(messages: readonly LaneMessage[]): unknown[] {
   });
 }
 
-const take = (outbox: Outbox) => outbox.take(HEAD, (chatId) => Number(chatId.slice(-1)));
+const take = (outbox: Outbox) => outbox.take(headOf, (chatId) => Number(chatId.slice(-1)));
 
 describe('what waits for being sent', () => {
   it('is packed by lane and run, in the order in which it came', () => {

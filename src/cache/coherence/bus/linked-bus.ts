@@ -3,7 +3,7 @@ import { errorText } from '../../../common/error-fields.js';
 import { uuidV7 } from '../../../common/uuid.js';
 import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 import type { BusLink, LaneMessage } from './bus-link.js';
-import { decodeMessage, encodeHead } from './change-codec.js';
+import { decodeMessage, encodeHead, type MessageHead } from './change-codec.js';
 import type { BusListener, BusName, CoherenceBus } from './coherence-bus.js';
 import { BEAT_MS, Heartbeat } from './heartbeat.js';
 import { Outbox, type Outgoing } from './outbox.js';
@@ -240,11 +240,12 @@ export class LinkedBus implements CoherenceBus {
     if (this.#sending !== undefined || this.#state !== 'open') return;
     if (this.#outbox.isEmpty && this.#dueBeats.length === 0) return;
     this.#pace.noteSend(this.now(), this.#published);
-    const head = { sender: this.#sender, sentAtMs: Date.now(), beat: this.#heartbeat.number };
-    const changes = this.#outbox.take(head, (chatId) => this.#laneOf(chatId));
+    const [sender, sentAtMs, beat] = [this.#sender, Date.now(), this.#heartbeat.number];
+    const headOf = (run: string): MessageHead => ({ sender, sentAtMs, beat, run });
+    const changes = this.#outbox.take(headOf, (chatId) => this.#laneOf(chatId));
     // Any own message that comes back proves its lane.
     const told = new Set(changes.messages.map(({ lane }) => lane));
-    const bytes = Buffer.from(encodeHead({ ...head, run: '' }));
+    const bytes = Buffer.from(encodeHead(headOf('')));
     const beats = this.#dueBeats.filter((lane) => !told.has(lane)).map((lane) => ({ lane, bytes }));
     this.#dueBeats = [];
     this.#sending = this.#send(changes, beats);

@@ -99,14 +99,14 @@ export class Outbox {
   /**
    * Takes out what waits, as much as one send may have.
    *
-   * @param head - of the messages, but for the run.
+   * @param headOf - the head of messages of a run.
    * @param laneOf - the lane of a chat.
    */
-  take(head: Omit<MessageHead, 'run'>, laneOf: (chatId: string) => number): Outgoing {
+  take(headOf: (run: string) => MessageHead, laneOf: (chatId: string) => number): Outgoing {
     const taken = this.#takeWaiting();
     this.#packVersions(taken, laneOf);
     return {
-      messages: taken.map(({ run, lane, writer }) => ({ lane, bytes: writer.finish({ ...head, run }) })),
+      messages: taken.map(({ run, lane, writer }) => ({ lane, bytes: writer.finish(headOf(run)) })),
       done: () => this.#spare(taken),
       // Whoever sends may still hold the memory: it is not used again.
       undo: () => this.#addVersions(taken),
