@@ -9,6 +9,6 @@ export default {
   // For a machine that is busy with other things, too.
   testTimeout: 240_000,
   maxWorkers: 2,
-  // Modules of every test file stay in a worker's memory, and collecting gigabytes of them stalls the tests that follow.
+  // Modules of every test file stay in a worker's memory: one came to 3 GB.
   workerIdleMemoryLimit: '1GB',
 };

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { errorText } from '../../../common/error-fields.js';
 import { uuidV7 } from '../../../common/uuid.js';
+import { settlesWithin } from '../../../storage/embedded/wait-until.js';
 import type { ChatChanges, Committed } from '../../../storage/write/change.js';
 import type { BusLink, LaneMessage } from './bus-link.js';
 import { decodeMessage, encodeHead, type MessageHead } from './change-codec.js';
@@ -111,14 +112,11 @@ export class LinkedBus implements CoherenceBus {
   async start(listener: BusListener): Promise<void> {
     this.#listener = listener;
     this.#beatTimer = setInterval(() => this.#beat(), BEAT_MS).unref();
-    let timer: NodeJS.Timeout | undefined;
     const heard = new Promise<void>((resolve) => {
       this.#onFirstBeat = resolve;
-      timer = setTimeout(resolve, START_TIMEOUT_MS);
     });
     void this.#open();
-    await heard;
-    clearTimeout(timer);
+    await settlesWithin(heard, START_TIMEOUT_MS);
   }
 
   publish(run: string, changes: Committed<ChatChanges>): void {
@@ -151,12 +149,7 @@ export class LinkedBus implements CoherenceBus {
     this.#cancelFlush?.();
     for (const timer of [this.#beatTimer, this.#openTimer]) clearTimeout(timer);
     this.#onFirstBeat?.();
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_TIMEOUT_MS);
-    });
-    await Promise.race([this.#drain(), timeout]);
-    clearTimeout(timer);
+    await settlesWithin(this.#drain(), STOP_TIMEOUT_MS);
     this.#state = 'closed';
     this.link.close();
   }
@@ -245,8 +238,9 @@ export class LinkedBus implements CoherenceBus {
     const changes = this.#outbox.take(headOf, (chatId) => this.#laneOf(chatId));
     // Any own message that comes back proves its lane.
     const told = new Set(changes.messages.map(({ lane }) => lane));
-    const bytes = Buffer.from(encodeHead(headOf('')));
-    const beats = this.#dueBeats.filter((lane) => !told.has(lane)).map((lane) => ({ lane, bytes }));
+    const beats = this.#dueBeats
+      .filter((lane) => !told.has(lane))
+      .map((lane) => ({ lane, bytes: Buffer.from(encodeHead(headOf(''))) }));
     this.#dueBeats = [];
     this.#sending = this.#send(changes, beats);
   }

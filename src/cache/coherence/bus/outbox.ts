@@ -103,8 +103,8 @@ export class Outbox {
    * @param laneOf - the lane of a chat.
    */
   take(headOf: (run: string) => MessageHead, laneOf: (chatId: string) => number): Outgoing {
-    const taken = this.#takeWaiting();
-    this.#packVersions(taken, laneOf);
+    const { taken, bytes } = this.#takeWaiting();
+    this.#packVersions(taken, bytes, laneOf);
     return {
       messages: taken.map(({ run, lane, writer }) => ({ lane, bytes: writer.finish(headOf(run)) })),
       done: () => this.#spare(taken),
@@ -113,19 +113,19 @@ export class Outbox {
     };
   }
 
-  #takeWaiting(): Packed[] {
+  #takeWaiting(): { taken: Packed[]; bytes: number } {
     let bytes = 0;
     let count = 0;
     while (count < this.#waiting.length && bytes < MAX_SEND_BYTES) bytes += this.#waiting[count++]!.writer.bytes;
     const taken = this.#waiting.splice(0, count);
     for (const message of taken) if (this.#open.get(message.lane) === message) this.#open.delete(message.lane);
     this.#waitingBytes -= bytes;
-    return taken;
+    return { taken, bytes };
   }
 
   /** Adds to what is taken the versions that wait, in messages of their own, as many as there is room for. */
-  #packVersions(taken: Packed[], laneOf: (chatId: string) => number): void {
-    let bytes = taken.reduce((sum, { writer }) => sum + writer.bytes, 0);
+  #packVersions(taken: Packed[], takenBytes: number, laneOf: (chatId: string) => number): void {
+    let bytes = takenBytes;
     const open = new Map<number, Packed>();
     for (const [chatId, { run, version }] of this.#versions) {
       if (bytes >= MAX_SEND_BYTES) return;
